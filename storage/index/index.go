@@ -1,0 +1,138 @@
+// Package index is the contract for finding things: patients, studies, series and instances,
+// the header and frame table of each instance, and the change feed. Rows and their change are
+// written in one transaction. It never sees pixel bytes.
+//
+// Engines: index/sqlite. Every engine passes index/indextest, whose oracle is query.Match.
+package index
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/query"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
+)
+
+// Instance is what the archive hands over for one stored SOP Instance.
+type Instance struct {
+	StudyInstanceUID  string
+	SeriesInstanceUID string
+	SOPInstanceUID    string
+	SOPClassUID       string
+	TransferSyntaxUID string
+
+	Dataset *dicom.Dataset // header with bulk values left out: the source of every query attribute
+	Header  []byte         // the same as dicom.AppendHeader wrote it; kept and given back as it is
+	Frames  []byte         // frame table as pixel.FrameIndex.Append wrote it; nil: no pixel data
+	Blob    blob.Record    // where the Part 10 object lies
+
+	DatasetOffset int64  // of the data set inside the Part 10 object
+	DatasetCRC    uint32 // CRC-32C of the data set bytes, to tell an identical duplicate
+	SourceAET     string // calling AE title or door; not a query attribute
+}
+
+// Ref names a study, a series or an instance; empty fields match any. The zero Ref is refused
+// by Remove.
+type Ref struct {
+	StudyInstanceUID  string
+	SeriesInstanceUID string
+	SOPInstanceUID    string
+}
+
+// Fields says which of the heavier columns Locate shall read.
+type Fields uint8
+
+// The heavier columns.
+const (
+	WithHeader Fields = 1 << iota
+	WithFrames
+)
+
+// Entry is one instance as the index knows it.
+type Entry struct {
+	Ref
+	SOPClassUID       string
+	TransferSyntaxUID string
+	Location          blob.Location
+	DatasetOffset     int64
+	DatasetCRC        uint32
+	Received          time.Time
+	Header            []byte // only WithHeader
+	Frames            []byte // only WithFrames
+}
+
+// Added says what Add did.
+type Added struct {
+	Sequence  int64 // of the change; 0 when nothing changed
+	NewStudy  bool
+	NewSeries bool
+	Existing  *Entry // set, with nothing written, when the SOP Instance UID is already there
+	Replaced  *Entry // set when replace was asked for and an entry gave way
+}
+
+// ChangeKind says what happened.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	InstanceStored  ChangeKind = "stored"
+	InstanceDeleted ChangeKind = "deleted"
+)
+
+// Change is one row of the feed: gapless, ordered, one per instance.
+type Change struct {
+	Sequence int64
+	Time     time.Time
+	Kind     ChangeKind
+	Ref
+	SOPClassUID string
+}
+
+// SeriesState lets a cache tell whether what it holds of a series is current: Revision grows
+// with every instance added to or removed from the series.
+type SeriesState struct {
+	StudyInstanceUID  string
+	SeriesInstanceUID string
+	Revision          int64
+	Instances         int
+}
+
+// Index finds instances. It is safe for concurrent use. Every method takes the tenant.
+type Index interface {
+	// Add writes one instance and its change in one transaction. Concurrent calls may share a
+	// commit. When the SOP Instance UID is there already: replace false writes nothing and
+	// returns Added.Existing; replace true puts the new one in its place.
+	Add(ctx context.Context, t storage.TenantID, in Instance, replace bool) (Added, error)
+	// Find streams one data set per match at q.Level, in a stable order (studies newest first),
+	// in UTF-8, with the attributes of that level and above plus the counts of PS3.4 C.3.4
+	// (NumberOfStudyRelatedInstances, ModalitiesInStudy, ...). Breaking off the loop ends it.
+	Find(ctx context.Context, t storage.TenantID, q *query.Query) iter.Seq2[*dicom.Dataset, error]
+	// Count returns how many matches Find would give without limit and offset.
+	Count(ctx context.Context, t storage.TenantID, q *query.Query) (int64, error)
+	// Locate streams the entries under r in order of series, InstanceNumber and arrival.
+	Locate(ctx context.Context, t storage.TenantID, r Ref, f Fields) iter.Seq2[Entry, error]
+	// Series lists the series under r with their revision.
+	Series(ctx context.Context, t storage.TenantID, r Ref) ([]SeriesState, error)
+	// Remove deletes the rows under r and notes their locations for erasure, durably, in one
+	// transaction. Nothing there is errs.NotFound.
+	Remove(ctx context.Context, t storage.TenantID, r Ref) ([]blob.Location, error)
+	// Changes returns up to limit changes after the sequence number.
+	Changes(ctx context.Context, t storage.TenantID, after int64, limit int) ([]Change, error)
+	// Recent returns up to limit studies by time of last arrival, newest first (as Find does).
+	Recent(ctx context.Context, t storage.TenantID, limit int) ([]*dicom.Dataset, error)
+
+	// PendingErasures lists locations removed from the index whose bytes may still be there.
+	PendingErasures(ctx context.Context) ([]blob.Location, error)
+	// Erased forgets pending erasures that were carried out.
+	Erased(ctx context.Context, ls []blob.Location) error
+	// Tails returns, for each object, the End of the last record that was indexed: recovery
+	// after a crash looks at records behind it only.
+	Tails(ctx context.Context) (map[storage.Key]int64, error)
+	// Has reports whether an instance lies at the location (fsck).
+	Has(ctx context.Context, l blob.Location) (bool, error)
+	// Close ends it; no call may follow.
+	Close() error
+}
