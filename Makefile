@@ -1,0 +1,60 @@
+# `make` prints the targets. `make run` and `make test` are all that most people need.
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+SHARED ?= $(abspath ../shared)
+export AURELIUS_SHARED ?= $(SHARED)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+DATA ?= data
+
+.PHONY: help build run test check fmt vet layers unit race e2e generate fuzz bench conformance
+
+help: ## print the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/aurelius, one static binary
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/aurelius ./cmd/aurelius
+
+run: build ## start everything on an embedded default: DICOM 4242, HTTP 8000 and 8042, data in ./data
+	exec bin/aurelius serve --data $(DATA)
+
+test: check race e2e ## all that CI runs: check, race, unit, contract suites, e2e with the peers
+
+check: fmt vet layers ## format, vet, layers, generated files are current
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt'ed: $$out"; exit 1; }
+
+vet:
+	go vet ./...
+
+layers:
+	go test -count=1 ./internal/layers
+
+unit: ## the tests beside the code, without the race detector
+	go test ./...
+
+race: ## the tests beside the code under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v /e2e)
+
+e2e: build ## whole journeys with DCMTK, pynetdicom, dicomweb-client, Orthanc
+	go test -count=1 -timeout 20m ./e2e/...
+
+generate: ## tables from ../shared/standard, docs/CONFORMANCE.md
+	go run ./internal/gen -standard $(SHARED)/standard
+	$(MAKE) conformance
+
+conformance: build ## docs/CONFORMANCE.md from the registries that serve
+	bin/aurelius conformance > docs/CONFORMANCE.md
+
+FUZZTIME ?= 10m
+fuzz: ## every fuzz target for FUZZTIME (10m) each
+	@set -e; for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+BENCH ?= --rounds 3
+bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--quick: 3)
+	mkdir -p bench-results
+	PATH=$(CURDIR)/bin:$$PATH $(SHARED)/harness/bench.py $(SHARED)/harness/targets/orthanc-sqlite.json \
+	  $(SHARED)/harness/targets/aurelius.json $(BENCH) --out bench-results/bench
