@@ -1,0 +1,62 @@
+package table
+
+// Extra lists the attributes that attributes.json lacks: the command elements, which PS3.6 does
+// not print at all, and attributes newer than the edition the file was made from.
+var Extra = []Attribute{
+	// PS3.7 Table E.1-1.
+	{"00000000", "CommandGroupLength", "Command Group Length", "UL", "1", "N"},
+	{"00000002", "AffectedSOPClassUID", "Affected SOP Class UID", "UI", "1", "N"},
+	{"00000003", "RequestedSOPClassUID", "Requested SOP Class UID", "UI", "1", "N"},
+	{"00000100", "CommandField", "Command Field", "US", "1", "N"},
+	{"00000110", "MessageID", "Message ID", "US", "1", "N"},
+	{"00000120", "MessageIDBeingRespondedTo", "Message ID Being Responded To", "US", "1", "N"},
+	{"00000600", "MoveDestination", "Move Destination", "AE", "1", "N"},
+	{"00000700", "Priority", "Priority", "US", "1", "N"},
+	{"00000800", "CommandDataSetType", "Command Data Set Type", "US", "1", "N"},
+	{"00000900", "Status", "Status", "US", "1", "N"},
+	{"00000901", "OffendingElement", "Offending Element", "AT", "1-n", "N"},
+	{"00000902", "ErrorComment", "Error Comment", "LO", "1", "N"},
+	{"00000903", "ErrorID", "Error ID", "US", "1", "N"},
+	{"00001000", "AffectedSOPInstanceUID", "Affected SOP Instance UID", "UI", "1", "N"},
+	{"00001001", "RequestedSOPInstanceUID", "Requested SOP Instance UID", "UI", "1", "N"},
+	{"00001002", "EventTypeID", "Event Type ID", "US", "1", "N"},
+	{"00001005", "AttributeIdentifierList", "Attribute Identifier List", "AT", "1-n", "N"},
+	{"00001008", "ActionTypeID", "Action Type ID", "US", "1", "N"},
+	{"00001020", "NumberOfRemainingSuboperations", "Number of Remaining Sub-operations", "US", "1", "N"},
+	{"00001021", "NumberOfCompletedSuboperations", "Number of Completed Sub-operations", "US", "1", "N"},
+	{"00001022", "NumberOfFailedSuboperations", "Number of Failed Sub-operations", "US", "1", "N"},
+	{"00001023", "NumberOfWarningSuboperations", "Number of Warning Sub-operations", "US", "1", "N"},
+	{"00001030", "MoveOriginatorApplicationEntityTitle", "Move Originator Application Entity Title", "AE", "1", "N"},
+	{"00001031", "MoveOriginatorMessageID", "Move Originator Message ID", "US", "1", "N"},
+
+	// PS3.7 Table E.2-1, retired.
+	{"00000001", "CommandLengthToEnd", "Command Length to End", "UL", "1", "Y"},
+	{"00000010", "CommandRecognitionCode", "Command Recognition Code", "SH", "1", "Y"},
+	{"00000200", "Initiator", "Initiator", "AE", "1", "Y"},
+	{"00000300", "Receiver", "Receiver", "AE", "1", "Y"},
+	{"00000400", "FindLocation", "Find Location", "AE", "1", "Y"},
+	{"00000850", "NumberOfMatches", "Number of Matches", "US", "1", "Y"},
+	{"00000860", "ResponseSequenceNumber", "Response Sequence Number", "US", "1", "Y"},
+	{"00004000", "DialogReceiver", "Dialog Receiver", "LT", "1", "Y"},
+	{"00004010", "TerminalType", "Terminal Type", "LT", "1", "Y"},
+	{"00005010", "MessageSetID", "Message Set ID", "SH", "1", "Y"},
+	{"00005020", "EndMessageID", "End Message ID", "SH", "1", "Y"},
+	{"00005110", "DisplayFormat", "Display Format", "LT", "1", "Y"},
+	{"00005120", "PagePositionID", "Page Position ID", "LT", "1", "Y"},
+	{"00005130", "TextFormatID", "Text Format ID", "CS", "1", "Y"},
+	{"00005140", "NormalReverse", "Normal/Reverse", "CS", "1", "Y"},
+	{"00005150", "AddGrayScale", "Add Gray Scale", "CS", "1", "Y"},
+	{"00005160", "Borders", "Borders", "CS", "1", "Y"},
+	{"00005170", "Copies", "Copies", "IS", "1", "Y"},
+	{"00005180", "CommandMagnificationType", "Command Magnification Type", "CS", "1", "Y"},
+	{"00005190", "Erase", "Erase", "CS", "1", "Y"},
+	{"000051A0", "Print", "Print", "CS", "1", "Y"},
+	{"000051B0", "Overlays", "Overlays", "US", "1-n", "Y"},
+
+	// PS3.6 Table 6-1, newer than attributes.json.
+	{"00102161", "EthnicGroupCodeSequence", "Ethnic Group Code Sequence", "SQ", "1", "N"},
+	{"300A0054", "TableTopPositionAlignmentUID", "Table Top Position Alignment UID", "UI", "1", "N"},
+	{"300A079F", "PatientTreatmentPreparationSequence", "Patient Treatment Preparation Sequence", "SQ", "1", "N"},
+	{"300A07A0", "PatientToEquipmentRelationshipSequence", "Patient to Equipment Relationship Sequence", "SQ", "1", "N"},
+	{"300A07A1", "ImagingEquipmentToTreatmentDeliveryDeviceRelationshipSequence", "Imaging Equipment to Treatment Delivery Device Relationship Sequence", "SQ", "1", "N"},
+}
