@@ -68,6 +68,7 @@ type PixelData struct {
 type Fragment struct {
 	Offset int64 // of the fragment's first content byte in the object
 	Length int64
+	Start  bool // begins a codestream: JPEG SOI, JPEG 2000 SOC, JP2 signature, JPEG XL signature or box
 }
 
 // Limits bound what a reader accepts and keeps. The zero value means the defaults.
