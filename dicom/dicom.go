@@ -19,11 +19,11 @@ import (
 type Element struct {
 	Tag       tag.Tag
 	VR        vr.VR
+	Undefined bool       // the length was, and is written, undefined
 	Value     []byte     // as encoded, numbers in little endian, padding included
 	Items     []*Dataset // VR SQ (also UN of undefined length, PS3.5 6.2.2)
 	Fragments [][]byte   // encapsulated Pixel Data read whole; [0] is the Basic Offset Table
 	Bulk      *Bulk      // a value left in its object
-	Undefined bool       // the length was, and is written, undefined
 }
 
 // Bulk says where a value that was left out of memory lies.
@@ -33,11 +33,13 @@ type Bulk struct {
 }
 
 // Dataset is a list of elements in order of their tags (as read: in the order of the file).
-// It is not safe for concurrent writing.
+// Use SetElement and Delete to change it; after changing tags in Elements by hand call Sort. It
+// is not safe for concurrent writing.
 type Dataset struct {
 	Elements  []Element
 	Undefined bool // an item whose length was, and is written, undefined
 	parent    *Dataset
+	ordered   int // number of elements known to be in strictly ascending order; see Get
 }
 
 // Header is an object without its bulk values.

@@ -1,0 +1,222 @@
+package dicom
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
+)
+
+// IsEmpty reports whether the element has no value (length zero, no items).
+func (e *Element) IsEmpty() bool {
+	return len(e.Value) == 0 && len(e.Items) == 0 && len(e.Fragments) == 0 && e.Bulk == nil
+}
+
+// Texts returns the values of a text element without padding (PS3.5 6.2), not decoded: use
+// Dataset.Texts where Specific Character Set matters. Other elements give nil.
+func (e *Element) Texts() []string {
+	return e.Strings(nil)
+}
+
+// Decoder turns encoded text into UTF-8; *charset.Set is one.
+type Decoder interface {
+	Decode(b []byte) string
+}
+
+// Strings returns the values of a text element, decoded by cs (nil: as they are) and without
+// padding: trailing spaces and NULs, leading spaces too where they are not significant.
+func (e *Element) Strings(cs Decoder) []string {
+	if !e.VR.Text() && e.VR.Known() || len(e.Value) == 0 {
+		return nil
+	}
+	s := decodeText(e, cs)
+	if !e.VR.Multi() {
+		return []string{trimText(s, e.VR)}
+	}
+	n := strings.Count(s, `\`)
+	out := make([]string, 0, n+1)
+	for range n {
+		i := strings.IndexByte(s, '\\')
+		out = append(out, trimText(s[:i], e.VR))
+		s = s[i+1:]
+	}
+	return append(out, trimText(s, e.VR))
+}
+
+func decodeText(e *Element, cs Decoder) string {
+	if cs != nil && e.VR.Charset() {
+		return cs.Decode(e.Value)
+	}
+	return string(e.Value)
+}
+
+// trimText takes off what pads a value. Leading spaces are significant in LT, ST, UC, UT and UR
+// (PS3.5 Table 6.2-1). NUL is no legal pad of text but a common one.
+func trimText(s string, v vr.VR) string {
+	s = strings.TrimRight(s, " \x00")
+	switch v {
+	case vr.LT, vr.ST, vr.UC, vr.UT, vr.UR:
+		return s
+	}
+	return strings.TrimLeft(s, " ")
+}
+
+// firstText cuts the first value of a multi-valued text off b.
+func firstText(b []byte) []byte {
+	if i := bytes.IndexByte(b, '\\'); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// Ints returns the values of an element with integers: US SS UL SL UV SV AT (as group<<16 |
+// element), OB OW OL OV (unsigned), and IS, DS with whole numbers. A value that is no such
+// number ends the list: what comes behind it cannot be numbered.
+func (e *Element) Ints() []int64 {
+	switch e.VR {
+	case vr.IS, vr.DS:
+		var out []int64
+		for b, more := e.Value, len(e.Value) > 0; more; {
+			var v []byte
+			v, b, more = bytes.Cut(b, []byte{'\\'})
+			n, ok := parseInt(v)
+			if !ok {
+				return out
+			}
+			out = append(out, n)
+		}
+		return out
+	}
+	n := numbers(e)
+	if n == 0 {
+		return nil
+	}
+	out := make([]int64, n)
+	for i := range out {
+		out[i], _ = e.intAt(i)
+	}
+	return out
+}
+
+// numbers returns how many whole binary values there are.
+func numbers(e *Element) int {
+	switch e.VR {
+	case vr.AT:
+		return len(e.Value) / 4
+	case vr.FL, vr.FD, vr.OF, vr.OD, vr.UN:
+		return 0
+	}
+	if size := e.VR.Size(); size > 0 {
+		return len(e.Value) / size
+	}
+	return 0
+}
+
+// Int returns the first value as an integer.
+func (e *Element) Int() (int64, bool) {
+	if e.VR == vr.IS || e.VR == vr.DS {
+		return parseInt(firstText(e.Value))
+	}
+	return e.intAt(0)
+}
+
+func (e *Element) intAt(i int) (int64, bool) {
+	if i >= numbers(e) {
+		return 0, false
+	}
+	le := binary.LittleEndian
+	switch e.VR {
+	case vr.AT:
+		b := e.Value[4*i:]
+		return int64(le.Uint16(b))<<16 | int64(le.Uint16(b[2:])), true
+	case vr.OB:
+		return int64(e.Value[i]), true
+	case vr.SS:
+		return int64(int16(le.Uint16(e.Value[2*i:]))), true
+	case vr.US, vr.OW:
+		return int64(le.Uint16(e.Value[2*i:])), true
+	case vr.SL:
+		return int64(int32(le.Uint32(e.Value[4*i:]))), true
+	case vr.UL, vr.OL:
+		return int64(le.Uint32(e.Value[4*i:])), true
+	default: // SV, UV, OV; UV above the range of int64 wraps
+		return int64(le.Uint64(e.Value[8*i:])), true
+	}
+}
+
+// parseInt reads an IS, or a DS that is a whole number, without allocating.
+func parseInt(b []byte) (int64, bool) {
+	b = bytes.Trim(b, " \x00")
+	if len(b) == 0 || len(b) > 64 {
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// Floats returns the values of FL FD OF OD, of DS and IS, and of the integer VRs as float64. As
+// with Ints a value that is no number ends the list.
+func (e *Element) Floats() []float64 {
+	le := binary.LittleEndian
+	var out []float64
+	switch e.VR {
+	case vr.FL, vr.OF:
+		out = make([]float64, len(e.Value)/4)
+		for i := range out {
+			out[i] = float64(math.Float32frombits(le.Uint32(e.Value[4*i:])))
+		}
+	case vr.FD, vr.OD:
+		out = make([]float64, len(e.Value)/8)
+		for i := range out {
+			out[i] = math.Float64frombits(le.Uint64(e.Value[8*i:]))
+		}
+	case vr.DS, vr.IS:
+		for b, more := e.Value, len(e.Value) > 0; more; {
+			var v []byte
+			v, b, more = bytes.Cut(b, []byte{'\\'})
+			f, err := strconv.ParseFloat(string(bytes.Trim(v, " \x00")), 64)
+			if err != nil {
+				return out
+			}
+			out = append(out, f)
+		}
+	default:
+		for _, n := range e.Ints() {
+			out = append(out, float64(n))
+		}
+	}
+	return out
+}
+
+// clone copies the element and all it refers to.
+func (e *Element) clone(parent *Dataset) Element {
+	c := *e
+	c.Value = bytes.Clone(e.Value)
+	if e.Items != nil {
+		c.Items = make([]*Dataset, len(e.Items))
+		for i, item := range e.Items {
+			c.Items[i] = item.Clone()
+			c.Items[i].parent = parent
+		}
+	}
+	if e.Fragments != nil {
+		c.Fragments = make([][]byte, len(e.Fragments))
+		for i, f := range e.Fragments {
+			c.Fragments[i] = bytes.Clone(f)
+		}
+	}
+	if e.Bulk != nil {
+		b := *e.Bulk
+		c.Bulk = &b
+	}
+	return c
+}
