@@ -32,14 +32,17 @@ type Record struct {
 	CRC32C   uint32    // Castagnoli checksum of the content
 }
 
-// Writer receives one record. It is not safe for concurrent use. Exactly one of Commit and
-// Abort must be called; Abort after Commit does nothing, so it can be deferred.
+// Writer receives one record. It is not safe for concurrent use. Abort must be called at the
+// end, Commit or not, so defer it. Between Commit and Abort no other record is begun in the
+// object: whoever indexes what it committed before it calls Abort has indexed each object's
+// records in their order, and an index that knows how far it got (index.Index.Tails) has no
+// gaps before that.
 type Writer interface {
 	io.Writer
 	// Commit makes the record durable. On error nothing stays and nothing is visible.
 	// A full disk is errs.Exhausted.
 	Commit(ctx context.Context) (Record, error)
-	// Abort discards what was written.
+	// Abort discards what was not committed and gives the object back.
 	Abort()
 }
 

@@ -30,10 +30,11 @@ type writer struct {
 	n   int   // bytes in buf
 	pos int64 // where buf goes
 
-	length  int64
-	crc     uint32
-	started int64 // writeback was asked for up to here
-	failed  error // a write or sync that went wrong; the pack is cut back
+	length    int64
+	crc       uint32
+	started   int64 // writeback was asked for up to here
+	failed    error // a write or sync that went wrong; the pack is cut back
+	committed bool
 }
 
 // Create begins a record.
@@ -52,7 +53,7 @@ func (s *Store) Create(ctx context.Context, t storage.TenantID) (blob.Writer, er
 }
 
 func (w *writer) Write(b []byte) (int, error) {
-	if w.p == nil {
+	if w.p == nil || w.committed {
 		return 0, errs.Errorf(errs.Internal, "fs.Write", "the record has ended")
 	}
 	if w.failed != nil {
@@ -76,7 +77,7 @@ func (w *writer) Write(b []byte) (int, error) {
 
 // ReadFrom lets io.Copy read into the buffer.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	if w.p == nil {
+	if w.p == nil || w.committed {
 		return 0, errs.Errorf(errs.Internal, "fs.Write", "the record has ended")
 	}
 	var total int64
@@ -134,12 +135,16 @@ func (w *writer) put(b []byte, off int64) error {
 	return w.failed
 }
 
-// Commit writes what is left and the header, and syncs.
+// Commit writes what is left and the header, and syncs. The pack stays leased until Abort.
 func (w *writer) Commit(ctx context.Context) (blob.Record, error) {
-	if w.p == nil {
+	if w.p == nil || w.committed {
 		return blob.Record{}, errs.Errorf(errs.Internal, "fs.Commit", "the record has ended")
 	}
-	defer w.Abort()
+	defer func() {
+		if !w.committed {
+			w.Abort()
+		}
+	}()
 	if w.failed != nil {
 		return blob.Record{}, w.failed
 	}
@@ -158,7 +163,7 @@ func (w *writer) Commit(ctx context.Context) (blob.Record, error) {
 		return blob.Record{}, w.failed
 	}
 	p.setSize(h.end())
-	w.end()
+	w.committed = true
 	return record(p.tenant, p.key, h), nil
 }
 
@@ -193,13 +198,13 @@ func (w *writer) sync() error {
 	return fail("fs.Commit", err)
 }
 
-// Abort gives the pack back as it was. A little content may stay behind its end, without a
+// Abort gives the pack back: as it was, or after Commit with the record. A little content may stay behind its end, without a
 // header, until it is written over or the pack rests.
 func (w *writer) Abort() {
 	if w.p == nil {
 		return
 	}
-	if w.failed != nil || w.pos-w.p.size > w.s.cfg.Step {
+	if !w.committed && (w.failed != nil || w.pos-w.p.size > w.s.cfg.Step) {
 		w.p.rewind()
 	}
 	w.end()
