@@ -1,16 +1,23 @@
 // Package archive has the use cases of the archive, one file each: store, find, open, frames,
-// metadata, delete, changes. Doors call it with a tenant and a context and translate its errors
-// (errs.Kind); it knows neither HTTP nor DIMSE nor SQL.
+// metadata, delete, recover, fsck. Doors call it with a tenant and a context and translate its
+// errors (errs.Kind); it knows neither HTTP nor DIMSE nor SQL.
+//
+// The order of a store is blob, index, reply; the order of a deletion is index, blob. What a
+// crash leaves between two steps is finished by Recover at the next start.
 package archive
 
 import (
 	"context"
-	"io"
 	"iter"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/pixel"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -29,119 +36,91 @@ const (
 type Config struct {
 	Duplicates    Policy
 	Limits        dicom.Limits
-	MetadataCache int64 // bytes of series metadata kept; default 32 MiB
+	MetadataCache int64                 // bytes of series metadata kept; default 32 MiB
+	FrameCache    int64                 // bytes of frame tables kept; default 8 MiB
+	Logger        *slog.Logger          // default: discard
+	Metrics       prometheus.Registerer // default: none
 }
 
 // Archive is safe for concurrent use; memory is bounded per call by Config.Limits.
 type Archive struct {
-	cfg   Config
-	blobs blob.Store
-	index index.Index
+	cfg      Config
+	blobs    blob.Store
+	index    index.Index
+	log      *slog.Logger
+	metrics  *metrics
+	metadata *cache[metadataKey, []byte]
+	frames   *cache[blob.Location, *pixel.FrameIndex]
+	building singleflight.Group
+	kick     chan struct{} // wakes the eraser
 }
 
-// Incoming describes an object on its way in.
-type Incoming struct {
-	// Data is the stream: a bare data set when TransferSyntax is set (C-STORE), else Part 10.
-	Data           io.Reader
-	TransferSyntax string
-	// SOPClassUID and SOPInstanceUID as the command or request announced them; empty: not
-	// announced. A data set that says otherwise is errs.Mismatch.
-	SOPClassUID    string
-	SOPInstanceUID string
-	// StudyInstanceUID, when set, must be the data set's (STOW to /studies/{study}).
-	StudyInstanceUID string
-	SourceAET        string
+// New returns an archive over its two stores. Call Recover before the first Store.
+func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
+	if cfg.MetadataCache == 0 {
+		cfg.MetadataCache = 32 << 20
+	}
+	if cfg.FrameCache == 0 {
+		cfg.FrameCache = 8 << 20
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Archive{
+		cfg: cfg, blobs: blobs, index: ix, log: cfg.Logger, metrics: newMetrics(cfg.Metrics),
+		metadata: newCache[metadataKey, []byte](cfg.MetadataCache),
+		frames:   newCache[blob.Location, *pixel.FrameIndex](cfg.FrameCache),
+		kick:     make(chan struct{}, 1),
+	}
 }
 
-// Stored says what became of an object. It is filled as far as known even on error, so that a
-// door can name the instance it refuses.
-type Stored struct {
-	index.Ref
-	SOPClassUID string
-	Duplicate   bool // the same data set was there already; nothing changed
-	Replaced    bool
-}
-
-// Store takes one object in, streaming. It returns after blob and index are durable.
-func (a *Archive) Store(ctx context.Context, t storage.TenantID, in Incoming) (Stored, error) {
-	panic("archive helper")
-}
-
-// Find answers a query; see index.Index.Find.
+// Find answers a query; see index.Index.
 func (a *Archive) Find(ctx context.Context, t storage.TenantID, q *query.Query) iter.Seq2[*dicom.Dataset, error] {
-	panic("archive helper")
+	return a.index.Find(ctx, t, q)
 }
 
 // Count counts matches without limit and offset.
 func (a *Archive) Count(ctx context.Context, t storage.TenantID, q *query.Query) (int64, error) {
-	panic("archive helper")
+	return a.index.Count(ctx, t, q)
 }
 
 // Select lists the instances under r, for retrieval. None is errs.NotFound.
 func (a *Archive) Select(ctx context.Context, t storage.TenantID, r index.Ref) ([]index.Entry, error) {
-	panic("archive helper")
+	return a.locate(ctx, t, r, 0)
 }
 
-// Object is an instance opened for reading. Close it.
-type Object struct {
-	io.ReadCloser        // also an io.WriterTo where bytes can go to a socket uncopied
-	Size           int64 // bytes that will be read; -1 when not known (converted on the way)
-	TransferSyntax dicom.TransferSyntax
+func (a *Archive) locate(ctx context.Context, t storage.TenantID, r index.Ref, f index.Fields) ([]index.Entry, error) {
+	var out []index.Entry
+	for e, err := range a.index.Locate(ctx, t, r, f) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	if len(out) == 0 {
+		return nil, errs.Errorf(errs.NotFound, "archive.Select", "no such study, series or instance")
+	}
+	return out, nil
 }
 
-// OpenFile opens the Part 10 object, as stored, from off, n bytes (n < 0: to the end).
-func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
-	panic("archive helper")
-}
-
-// OpenDataset opens the bare data set in the first of the accepted transfer syntaxes that can
-// be had without decoding pixels: as stored if accepted, else converted between native
-// syntaxes. None is errs.Unsupported. No syntax given: as stored.
-func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted ...string) (*Object, error) {
-	panic("archive helper")
-}
-
-// Frames is an instance whose frames can be read one by one.
-type Frames struct {
-	Entry          index.Entry
-	TransferSyntax dicom.TransferSyntax
-	Index          *pixel.FrameIndex
-}
-
-// Frames returns access to the frames of one instance. No pixel data is errs.NotFound; frames
-// that cannot be told apart errs.Invalid.
-func (a *Archive) Frames(ctx context.Context, t storage.TenantID, r index.Ref) (*Frames, error) {
-	panic("archive helper")
-}
-
-// OpenFrame opens frame n (1-based) as stored: the joined fragments, or the native bytes in
-// little endian.
-func (a *Archive) OpenFrame(ctx context.Context, t storage.TenantID, f *Frames, n int) (*Object, error) {
-	panic("archive helper")
-}
-
-// OpenBulk opens the value of the element at the path (tags and 0-based item numbers
-// alternating, as BulkDataURI spells them: "00080001" or "00400555/0/0040A30A").
-func (a *Archive) OpenBulk(ctx context.Context, t storage.TenantID, r index.Ref, path string) (*Object, error) {
-	panic("archive helper")
-}
-
-// Headers streams the headers of the instances under r, in order.
-func (a *Archive) Headers(ctx context.Context, t storage.TenantID, r index.Ref) iter.Seq2[*dicom.Header, error] {
-	panic("archive helper")
-}
-
-// Delete removes the study, series or instance: rows first, then bytes.
-func (a *Archive) Delete(ctx context.Context, t storage.TenantID, r index.Ref) error {
-	panic("archive helper")
+// one locates a single instance.
+func (a *Archive) one(ctx context.Context, t storage.TenantID, r index.Ref, f index.Fields) (index.Entry, error) {
+	if r.SOPInstanceUID == "" {
+		return index.Entry{}, errs.Errorf(errs.Invalid, "archive", "SOPInstanceUID is missing")
+	}
+	found, err := a.locate(ctx, t, r, f)
+	if err != nil {
+		return index.Entry{}, err
+	}
+	return found[0], nil
 }
 
 // Changes returns up to limit changes behind after.
 func (a *Archive) Changes(ctx context.Context, t storage.TenantID, after int64, limit int) ([]index.Change, error) {
-	panic("archive helper")
+	return a.index.Changes(ctx, t, after, limit)
 }
 
 // Recent lists up to limit studies by last arrival, newest first.
 func (a *Archive) Recent(ctx context.Context, t storage.TenantID, limit int) ([]*dicom.Dataset, error) {
-	panic("archive helper")
+	return a.index.Recent(ctx, t, limit)
 }

@@ -1,0 +1,238 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+)
+
+// Object is something opened for reading: an instance, a data set, a frame, a value. Close it.
+type Object struct {
+	io.ReadCloser        // also an io.WriterTo where bytes can go to a socket uncopied
+	Size           int64 // bytes that will be read; -1 when not known (converted on the way)
+	TransferSyntax dicom.TransferSyntax
+}
+
+// WriteTo lets io.Copy reach the engine's own way of sending (sendfile).
+func (o *Object) WriteTo(w io.Writer) (int64, error) {
+	if to, ok := o.ReadCloser.(io.WriterTo); ok {
+		return to.WriteTo(w)
+	}
+	return io.Copy(w, onlyReader{o.ReadCloser})
+}
+
+type onlyReader struct{ io.Reader }
+
+// syntax names a transfer syntax as well as it is known.
+func syntax(uid string) dicom.TransferSyntax {
+	ts, _ := dicom.LookupTransferSyntax(uid)
+	ts.UID = uid
+	return ts
+}
+
+// OpenFile opens the Part 10 object, as stored, from off, n bytes (n < 0: to the end).
+func (a *Archive) OpenFile(ctx context.Context, _ storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
+	if n < 0 {
+		n = e.Location.Length - off
+	}
+	r, err := a.blobs.Open(ctx, e.Location, off, n)
+	if err != nil {
+		return nil, err
+	}
+	return &Object{ReadCloser: r, Size: n, TransferSyntax: syntax(e.TransferSyntaxUID)}, nil
+}
+
+// OpenDataset opens the bare data set in the first of the accepted transfer syntaxes that can
+// be had without decoding pixels: as stored if accepted, else converted between native
+// syntaxes. None is errs.Unsupported. No syntax given: as stored.
+func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted ...string) (*Object, error) {
+	to, err := Deliverable(e.TransferSyntaxUID, accepted)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := a.OpenFile(ctx, t, e, e.DatasetOffset, -1)
+	if err != nil || to.UID == e.TransferSyntaxUID {
+		return stored, err
+	}
+	from := syntax(e.TransferSyntaxUID)
+	return &Object{Size: -1, TransferSyntax: to, ReadCloser: pipe(stored, func(w io.Writer) error {
+		return dicom.Convert(w, stored, from, to)
+	})}, nil
+}
+
+// Deliverable picks the syntax in which an object stored in one can be delivered to somebody who
+// accepts others; errs.Unsupported when pixels would have to be decoded.
+func Deliverable(stored string, accepted []string) (dicom.TransferSyntax, error) {
+	from, known := dicom.LookupTransferSyntax(stored)
+	if len(accepted) == 0 {
+		return syntax(stored), nil
+	}
+	for _, uid := range accepted {
+		if uid == stored {
+			return syntax(stored), nil
+		}
+	}
+	if known && !from.Encapsulated {
+		for _, uid := range accepted {
+			if to, ok := dicom.LookupTransferSyntax(uid); ok && !to.Encapsulated {
+				return to, nil
+			}
+		}
+	}
+	return dicom.TransferSyntax{}, errs.Errorf(errs.Unsupported, "archive.Open", "stored as %s, which was not accepted", stored)
+}
+
+// pipe runs write in a goroutine of its own and returns what it writes. Close ends it and waits.
+func pipe(src io.Closer, write func(io.Writer) error) io.ReadCloser {
+	r, w := io.Pipe()
+	p := &piped{PipeReader: r, src: src, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		w.CloseWithError(write(w))
+	}()
+	return p
+}
+
+type piped struct {
+	*io.PipeReader
+	src  io.Closer
+	done chan struct{}
+}
+
+func (p *piped) Close() error {
+	_ = p.PipeReader.Close()
+	<-p.done
+	return p.src.Close()
+}
+
+// OpenBulk opens the value of the element at the path (tags and 0-based item numbers
+// alternating, as BulkDataURI spells them: "00080001" or "00400555/0/0040A30A"), in little
+// endian. Pixel Data is its whole value, fragments and all for encapsulated objects.
+func (a *Archive) OpenBulk(ctx context.Context, t storage.TenantID, r index.Ref, path string) (*Object, error) {
+	e, err := a.one(ctx, t, r, index.WithHeader)
+	if err != nil {
+		return nil, err
+	}
+	h, err := dicom.ParseHeader(e.Header)
+	if err != nil {
+		return nil, err
+	}
+	if p := h.Pixel; p != nil && path == p.Tag.Hex() {
+		return a.openSpan(ctx, e, p.Offset, p.Length, p.VR.Size())
+	}
+	el, err := element(h.Dataset, path)
+	if err != nil {
+		return nil, err
+	}
+	if el.Bulk != nil {
+		return a.openSpan(ctx, e, el.Bulk.Offset, el.Bulk.Length, el.VR.Size())
+	}
+	if el.Items != nil {
+		return nil, errs.Errorf(errs.Invalid, "archive.OpenBulk", "a sequence has no bulk data")
+	}
+	return &Object{ReadCloser: io.NopCloser(bytes.NewReader(el.Value)), Size: int64(len(el.Value)), TransferSyntax: dicom.ExplicitVRLittleEndian}, nil
+}
+
+// element follows a bulk data path.
+func element(d *dicom.Dataset, path string) (*dicom.Element, error) {
+	const op = "archive.OpenBulk"
+	steps := strings.Split(path, "/")
+	if len(steps)%2 == 0 || len(steps) > 256 {
+		return nil, errs.Errorf(errs.Invalid, op, "not a bulk data path")
+	}
+	for i := 0; ; i += 2 {
+		t, err := strconv.ParseUint(steps[i], 16, 32)
+		if err != nil || len(steps[i]) != 8 {
+			return nil, errs.Errorf(errs.Invalid, op, "not a bulk data path")
+		}
+		e := d.Get(tag.Tag(t))
+		if e == nil {
+			return nil, errs.Errorf(errs.NotFound, op, "no such attribute")
+		}
+		if i == len(steps)-1 {
+			return e, nil
+		}
+		n, err := strconv.Atoi(steps[i+1])
+		if err != nil || n < 0 {
+			return nil, errs.Errorf(errs.Invalid, op, "not a bulk data path")
+		}
+		if n >= len(e.Items) {
+			return nil, errs.Errorf(errs.NotFound, op, "no such item")
+		}
+		d = e.Items[n]
+	}
+}
+
+// openSpan opens bytes of the object as stored, but inflated and with words of the given size in
+// little endian.
+func (a *Archive) openSpan(ctx context.Context, e index.Entry, off, n int64, word int) (*Object, error) {
+	ts := syntax(e.TransferSyntaxUID)
+	if ts.Deflated {
+		return a.openInflated(ctx, e, off, n)
+	}
+	r, err := a.blobs.Open(ctx, e.Location, off, n)
+	if err != nil {
+		return nil, err
+	}
+	if ts.BigEndian && word > 1 {
+		r = &swapper{ReadCloser: r, word: word}
+	}
+	return &Object{ReadCloser: r, Size: n, TransferSyntax: ts}, nil
+}
+
+// openInflated reads a span of a deflated object: offsets count in the inflated data set, which
+// has to be gone through from its beginning.
+func (a *Archive) openInflated(ctx context.Context, e index.Entry, off, n int64) (*Object, error) {
+	stored, err := a.blobs.Open(ctx, e.Location, e.DatasetOffset, -1)
+	if err != nil {
+		return nil, err
+	}
+	r := flate.NewReader(stored) // PS3.5 A.5: RFC 1951, from the first byte of the data set
+	if _, err := io.CopyN(io.Discard, r, off-e.DatasetOffset); err != nil {
+		stored.Close()
+		return nil, errs.E(errs.Invalid, "archive.Open", fmt.Errorf("inflating: %w", err))
+	}
+	return &Object{ReadCloser: closing{io.LimitReader(r, n), stored}, Size: n, TransferSyntax: dicom.ExplicitVRLittleEndian}, nil
+}
+
+type closing struct {
+	io.Reader
+	io.Closer
+}
+
+// swapper turns the byte order of whole words round.
+type swapper struct {
+	io.ReadCloser
+	word int
+	rest []byte // swapped, not yet read
+	buf  [8 << 10]byte
+}
+
+func (s *swapper) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		n, err := io.ReadFull(s.ReadCloser, s.buf[:])
+		if n == 0 {
+			return 0, err
+		}
+		for i := 0; i+s.word <= n; i += s.word {
+			for j, k := i, i+s.word-1; j < k; j, k = j+1, k-1 {
+				s.buf[j], s.buf[k] = s.buf[k], s.buf[j]
+			}
+		}
+		s.rest = s.buf[:n]
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
