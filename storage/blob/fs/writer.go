@@ -198,7 +198,8 @@ func (w *writer) sync() error {
 	return fail("fs.Commit", err)
 }
 
-// Abort gives the pack back: as it was, or after Commit with the record. A little content may stay behind its end, without a
+// Abort gives the pack back: as it was, or after Commit with the record. A little content may
+// stay behind its end, without a
 // header, until it is written over or the pack rests.
 func (w *writer) Abort() {
 	if w.p == nil {
