@@ -137,6 +137,10 @@ func (s *Set) String() string { return s.terms }
 // IsUTF8 reports whether text is stored as UTF-8.
 func (s *Set) IsUTF8() bool { return s.scheme == utf8Scheme }
 
+// ASCII reports whether every byte below 128, but for escape sequences, means itself. It does
+// not in JIS X 0201.
+func (s *Set) ASCII() bool { return s.g0 != romaji }
+
 // Decode returns the text of one or several values. Separators come out as backslashes, those
 // bytes of multi-byte characters do not. Person names need DecodePN.
 func (s *Set) Decode(b []byte) string {
