@@ -8,8 +8,6 @@
 package dicom
 
 import (
-	"io"
-
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
@@ -28,7 +26,7 @@ type Element struct {
 
 // Bulk says where a value that was left out of memory lies.
 type Bulk struct {
-	Offset int64 // of the value's first byte in the object (for deflated objects: inflated)
+	Offset int64 // of the value's first byte in the object (of deflated ones: as if it were not)
 	Length int64
 }
 
@@ -93,46 +91,10 @@ type Source struct {
 	Lenient bool
 }
 
-// ReadHeader reads an object to its end. What it returns does not alias r. Errors are
-// errs.Invalid (damaged), errs.Exhausted (over a limit) or r's own.
-func ReadHeader(r io.Reader, src Source, lim Limits) (*Header, error) { panic("dicom helper") }
-
-// Read reads an object whole into memory, pixel data included: for tools, tests and small
-// objects. maxBytes bounds it (0: 1 GiB).
-func Read(r io.Reader, src Source, maxBytes int64) (*File, error) { panic("dicom helper") }
-
 // File is a whole object in memory.
 type File struct {
+	Preamble       []byte // as read; nil: 128 zeros, or none when Meta is nil
 	Meta           *Dataset
 	Dataset        *Dataset
 	TransferSyntax TransferSyntax
 }
-
-// WriteTo and the like: see writer.go.
-
-// AppendDataset appends the data set in the transfer syntax (not deflated) to dst; bulk values
-// cannot be written and are an error.
-func AppendDataset(dst []byte, d *Dataset, ts TransferSyntax) ([]byte, error) { panic("dicom helper") }
-
-// ParseDataset parses a whole bare data set from memory (a C-FIND identifier, a stored
-// attribute blob). The result aliases b where the encoding allows.
-func ParseDataset(b []byte, ts TransferSyntax) (*Dataset, error) { panic("dicom helper") }
-
-// AppendHeader appends the header's data set in the form the index keeps: Explicit VR Little
-// Endian with a table of its bulk values and of the pixel data element. ParseHeader reads it.
-func AppendHeader(dst []byte, h *Header) ([]byte, error) { panic("dicom helper") }
-
-// ParseHeader reads what AppendHeader wrote (Meta and fragment tables are not part of it). The
-// result aliases b.
-func ParseHeader(b []byte) (*Header, error) { panic("dicom helper") }
-
-// AppendMeta appends preamble, "DICM" and a File Meta Information group for an object received
-// without one (PS3.10 7.1).
-func AppendMeta(dst []byte, SOPClassUID, SOPInstanceUID string, ts TransferSyntax, SourceAET string) []byte {
-	panic("dicom helper")
-}
-
-// Convert copies a data set from one native transfer syntax to another (byte order, VR
-// encoding, deflate), streaming; pixel data is swapped, never decoded. It is an error when
-// either side is encapsulated and they differ.
-func Convert(dst io.Writer, src io.Reader, from, to TransferSyntax) error { panic("dicom helper") }
