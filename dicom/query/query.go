@@ -1,12 +1,20 @@
 // Package query is matching as PS3.4 C.2.2.2 defines it: a Query comes from a C-FIND Identifier
 // or from QIDO-RS parameters, and Match tells whether a data set answers it. Match is the
 // oracle every index is tested against. It knows no SQL.
+//
+// Where the standard leaves room, or users expect more than it asks:
+//   - Text is compared without regard to case and accents, not only PN; Patient ID, its issuer
+//     and UIDs are compared exactly (see Exact).
+//   - A single value of PN matches the whole name or one of its component groups.
+//   - A list of values, separated by backslash (UIDs and code strings also by comma), is
+//     understood for every text attribute, not only for UIDs.
+//   - Modality asked for at the study level means ModalitiesInStudy.
+//   - A range of StudyDate and one of StudyTime are two independent conditions; combined
+//     matching (PS3.4 C.2.2.2.5.2) is not negotiated.
+//   - Stored dates, times and numbers that are none match nothing and are no error.
 package query
 
 import (
-	"net/url"
-
-	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
@@ -52,18 +60,8 @@ type Query struct {
 	Limit      int       // 0: no limit
 	Offset     int
 	Identifier bool // C-FIND: answer exactly the keys that were sent
+
+	// Ignored are keys with a value that cannot be matched at this level; the answer is as if
+	// they had been empty (PS3.4 C.4.1.1.3.1 lets an SCP do so, with status FF01).
+	Ignored []tag.Tag
 }
-
-// FromIdentifier reads a C-FIND, C-MOVE or C-GET Identifier. patientRoot says which information
-// model was negotiated. Missing or unknown QueryRetrieveLevel is errs.Mismatch.
-func FromIdentifier(d *dicom.Dataset, patientRoot bool) (*Query, error) { panic("query helper") }
-
-// FromParams reads QIDO-RS parameters (PS3.18 8.3.4): attribute keywords or tags, dotted paths,
-// includefield, limit, offset, fuzzymatching. The UIDs of the path come as study and series.
-// Unknown attributes are errs.Invalid.
-func FromParams(level Level, study, series string, params url.Values) (*Query, error) {
-	panic("query helper")
-}
-
-// Match tells whether the data set (attributes of q.Level and all levels above) answers q.
-func (q *Query) Match(d *dicom.Dataset) bool { panic("query helper") }
