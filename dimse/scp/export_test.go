@@ -1,0 +1,31 @@
+package scp
+
+import (
+	"github.com/aurelius-imaging/aurelius/dimse"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+)
+
+// StatusRow is a row of the translation table: storing, finding, retrieving.
+func StatusRow(k errs.Kind) (row [3]dimse.Status, ok bool) {
+	row, ok = statusOf[k]
+	return row, ok
+}
+
+// Comment is comment.
+func Comment(err error) string { return comment(err) }
+
+// Leg is what plan makes.
+type Leg struct {
+	Proposals int
+	Entries   []index.Entry
+}
+
+// Plan is plan.
+func Plan(entries []index.Entry, limit int) []Leg {
+	var out []Leg
+	for _, l := range plan(entries, limit) {
+		out = append(out, Leg{len(l.proposals), l.entries})
+	}
+	return out
+}

@@ -1,0 +1,84 @@
+package scp
+
+import (
+	"context"
+
+	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dimse"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+)
+
+// get serves C-GET (PS3.4 C.4.3): the instances go back on the association the request came
+// on, in the contexts for which the requestor took the SCP role (PS3.7 D.3.3.4). Instances of
+// other SOP Classes count as failed.
+func (d *Door) get(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request) {
+	entries, err := d.selection(ctx, r)
+	if err != nil {
+		refuse(w, r, retrieving, err)
+		return
+	}
+	s := d.suboperations(w, r, len(entries))
+	if _, err := s.send(ctx, entries, newRequestor(r)); err != nil {
+		r.Association.Logger().Warn("C-GET ended", "err", err)
+		return // the association is gone, and with it the one to answer
+	}
+	s.finish(ctx)
+}
+
+// requestor is the destination of a C-GET.
+type requestor struct {
+	r        *dimse.Request
+	contexts map[string][]dimse.PresentationContext // by SOP Class
+}
+
+func newRequestor(r *dimse.Request) *requestor {
+	to := &requestor{r: r, contexts: map[string][]dimse.PresentationContext{}}
+	for _, pc := range r.Association.Contexts() {
+		if pc.Accepted() && pc.RequestorSCP {
+			to.contexts[pc.AbstractSyntax] = append(to.contexts[pc.AbstractSyntax], pc)
+		}
+	}
+	return to
+}
+
+func (to *requestor) accepts(SOPClassUID string) []string {
+	return syntaxes(to.contexts[SOPClassUID])
+}
+
+func (to *requestor) store(ctx context.Context, e index.Entry, object *archive.Object) (dimse.Status, error) {
+	pc, ok := contextFor(to.contexts[e.SOPClassUID], object)
+	if !ok {
+		return 0, errs.Errorf(errs.Internal, "scp.get", "no context for %s", object.TransferSyntax.UID)
+	}
+	rsp, err := to.r.Association.Store(ctx, pc, &dimse.Command{
+		Field:                  dimse.CStoreRQ,
+		AffectedSOPClassUID:    e.SOPClassUID,
+		AffectedSOPInstanceUID: e.SOPInstanceUID,
+		Priority:               to.r.Command.Priority,
+		HasDataset:             true,
+	}, object)
+	if err != nil {
+		return 0, err
+	}
+	return rsp.Status, nil
+}
+
+// syntaxes lists the transfer syntaxes of contexts.
+func syntaxes(contexts []dimse.PresentationContext) []string {
+	out := make([]string, len(contexts))
+	for i, pc := range contexts {
+		out[i] = pc.TransferSyntax
+	}
+	return out
+}
+
+// contextFor picks the context an opened object goes through.
+func contextFor(contexts []dimse.PresentationContext, object *archive.Object) (dimse.PresentationContext, bool) {
+	for _, pc := range contexts {
+		if pc.TransferSyntax == object.TransferSyntax.UID {
+			return pc, true
+		}
+	}
+	return dimse.PresentationContext{}, false
+}

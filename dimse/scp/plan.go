@@ -1,0 +1,65 @@
+package scp
+
+import (
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+)
+
+// maxContexts is how many presentation contexts fit in an association: their IDs are the odd
+// numbers of one byte (PS3.8 9.3.2.2).
+const maxContexts = 128
+
+// proposal is one presentation context to propose. Each has a single transfer syntax, so that
+// the destination's choice among several cannot cost an instance its own.
+type proposal struct {
+	SOPClassUID    string
+	TransferSyntax string
+}
+
+// leg is the part of a retrieval that goes over one association.
+type leg struct {
+	proposals []proposal
+	entries   []index.Entry
+}
+
+// plan splits entries, in order, into as few associations as their contexts need: nearly always
+// one.
+func plan(entries []index.Entry, limit int) []leg {
+	var legs []leg
+	var proposed map[proposal]bool
+	begin := 0
+	for i, e := range entries {
+		// Whoever proposed an instance's own syntax has proposed the others it may need.
+		if !proposed[proposal{e.SOPClassUID, e.TransferSyntaxUID}] {
+			wanted := proposals(e)
+			if len(legs) == 0 || len(proposed)+len(wanted) > limit {
+				legs, proposed, begin = append(legs, leg{}), map[proposal]bool{}, i
+			}
+			at := &legs[len(legs)-1]
+			for _, p := range wanted {
+				if !proposed[p] {
+					proposed[p] = true
+					at.proposals = append(at.proposals, p)
+				}
+			}
+		}
+		legs[len(legs)-1].entries = entries[begin : i+1]
+	}
+	return legs
+}
+
+// proposals are the contexts in which an instance can be sent: as it is stored, and where its
+// pixel data is native in the two syntaxes every peer takes, for it can be converted.
+func proposals(e index.Entry) []proposal {
+	out := []proposal{{e.SOPClassUID, e.TransferSyntaxUID}}
+	stored, known := dicom.LookupTransferSyntax(e.TransferSyntaxUID)
+	if !known || stored.Encapsulated {
+		return out
+	}
+	for _, uid := range []string{dicom.ExplicitVRLittleEndian.UID, dicom.ImplicitVRLittleEndian.UID} {
+		if uid != e.TransferSyntaxUID {
+			out = append(out, proposal{e.SOPClassUID, uid})
+		}
+	}
+	return out
+}
