@@ -40,6 +40,7 @@ type Config struct {
 	FrameCache    int64                 // bytes of frame tables kept; default 8 MiB
 	Logger        *slog.Logger          // default: discard
 	Metrics       prometheus.Registerer // default: none
+	Auditor       Auditor               // default: none
 }
 
 // Archive is safe for concurrent use; memory is bounded per call by Config.Limits.
@@ -76,6 +77,7 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 
 // Find answers a query; see index.Index.
 func (a *Archive) Find(ctx context.Context, t storage.TenantID, q *query.Query) iter.Seq2[*dicom.Dataset, error] {
+	a.audit(ctx, Access{Tenant: t, Action: Searched})
 	return a.index.Find(ctx, t, q)
 }
 

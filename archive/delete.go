@@ -15,6 +15,7 @@ import (
 // soon as the reader is done (Run), also after a crash.
 func (a *Archive) Delete(ctx context.Context, t storage.TenantID, r index.Ref) error {
 	gone, err := a.index.Remove(ctx, t, r)
+	a.audit(ctx, Access{Tenant: t, Action: Deleted, Ref: r, Err: err})
 	if err != nil {
 		return err
 	}
@@ -33,13 +34,18 @@ func (a *Archive) eraseLater(ctx context.Context, ls ...blob.Location) error {
 		if !errs.Is(err, errs.Unavailable) {
 			a.log.Error("erasing failed, will be tried again", "err", err)
 		}
-		select {
-		case a.kick <- struct{}{}:
-		default:
-		}
+		a.wake()
 		return nil
 	}
 	return a.index.Erased(ctx, ls)
+}
+
+// wake makes Run look for erasures that are due.
+func (a *Archive) wake() {
+	select {
+	case a.kick <- struct{}{}:
+	default:
+	}
 }
 
 // erasePending carries out the erasures that are still due, one by one, so that one that cannot

@@ -26,6 +26,7 @@ func (a *Archive) Frames(ctx context.Context, t storage.TenantID, r index.Ref) (
 	if err != nil {
 		return nil, err
 	}
+	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 	f := &Frames{Entry: e, TransferSyntax: syntax(e.TransferSyntaxUID)}
 	table, ok := a.frames.get(e.Location)
 	if !ok {
@@ -81,21 +82,42 @@ func (a *Archive) OpenFrame(ctx context.Context, _ storage.TenantID, f *Frames, 
 	if err != nil {
 		return nil, err
 	}
+	if len(spans) == 1 {
+		o, err := a.openSpan(ctx, f.Entry, spans[0].Offset, spans[0].Length, f.word)
+		if err != nil || f.TransferSyntax.Encapsulated {
+			return o, err
+		}
+		bits, err := f.frameBits()
+		if err == nil && bits%8 != 0 {
+			o.ReadCloser, o.Size = newUnpacker(o.ReadCloser, bit, bits), (bits+7)/8
+		}
+		return o, err
+	}
 	var size int64
 	for _, s := range spans {
 		size += s.Length
-	}
-	if len(spans) == 1 {
-		o, err := a.openSpan(ctx, f.Entry, spans[0].Offset, spans[0].Length, f.word)
-		if err == nil && bit > 0 {
-			o.ReadCloser = &shifter{ReadCloser: o.ReadCloser, bit: bit}
-		}
-		return o, err
 	}
 	return &Object{Size: size, TransferSyntax: f.TransferSyntax, ReadCloser: &joined{spans: spans,
 		open: func(s pixel.Span) (io.ReadCloser, error) {
 			return a.openSpan(ctx, f.Entry, s.Offset, s.Length, f.word)
 		}}}, nil
+}
+
+// frameBits returns the size of a native frame in bits: where the second begins. A single frame
+// has only its own bits and padding, whole bytes that is.
+func (f *Frames) frameBits() (int64, error) {
+	first, _, err := f.Index.Frame(1)
+	if err != nil {
+		return 0, err
+	}
+	if f.Index.Frames() == 1 {
+		return 8 * first[0].Length, nil
+	}
+	second, bit, err := f.Index.Frame(2)
+	if err != nil {
+		return 0, err
+	}
+	return 8*(second[0].Offset-first[0].Offset) + int64(bit), nil
 }
 
 // joined reads spans one after another, each opened when it is reached.
@@ -163,43 +185,58 @@ func (j *joined) Close() error {
 	return nil
 }
 
-// shifter moves bit-packed samples down so that the first one lies in bit 0 of the first byte
-// (PS3.5 8.1.1: packed samples run from the least significant bit, across byte and frame ends).
-// It gives as many bytes as it reads; the unused bits of the last are 0.
-type shifter struct {
+// unpacker takes one frame out of bit-packed pixel data: the bits of the frame before are
+// shifted out, those of the frame behind are cleared (PS3.5 8.1.1: packed samples run from the
+// least significant bit, across the ends of bytes and frames).
+type unpacker struct {
 	io.ReadCloser
-	bit  int
+	bit  int   // bits of the first byte that belong to the frame before
+	left int64 // bits of the frame still to be given
 	last byte
-	have bool
-	done bool
+	have bool // last was read
 	buf  [4 << 10]byte
 }
 
-func (s *shifter) Read(p []byte) (int, error) {
-	if s.done {
+func newUnpacker(r io.ReadCloser, bit int, bits int64) *unpacker {
+	return &unpacker{ReadCloser: r, bit: bit, left: bits}
+}
+
+func (u *unpacker) Read(p []byte) (int, error) {
+	if u.left <= 0 {
 		return 0, io.EOF
 	}
-	if !s.have {
-		if _, err := io.ReadFull(s.ReadCloser, s.buf[:1]); err != nil {
-			return 0, err
-		}
-		s.last, s.have = s.buf[0], true
-	}
-	if len(p) == 0 {
+	n := int(min(int64(len(p)), int64(len(u.buf)), (u.left+7)/8))
+	if n == 0 {
 		return 0, nil
 	}
-	n, err := s.ReadCloser.Read(s.buf[:min(len(p), len(s.buf))])
-	for i, b := range s.buf[:n] {
-		p[i] = s.last>>s.bit | b<<(8-s.bit)
-		s.last = b
+	if !u.have {
+		if _, err := io.ReadFull(u.ReadCloser, u.buf[:1]); err != nil {
+			return 0, unexpected(err)
+		}
+		u.last, u.have = u.buf[0], true
 	}
-	if err == io.EOF && n < len(p) {
-		p[n] = s.last >> s.bit
-		s.done = true
-		return n + 1, nil
+	next := u.buf[:n]
+	if k, err := io.ReadFull(u.ReadCloser, next); err != nil {
+		// The frame's end may lie in the byte that was read already.
+		if err != io.EOF && err != io.ErrUnexpectedEOF || k < n-1 || int64(8*n) < u.left {
+			return 0, unexpected(err)
+		}
+		clear(next[k:])
 	}
+	for i, b := range next {
+		p[i] = u.last>>u.bit | b<<(8-u.bit)
+		u.last = b
+	}
+	u.left -= int64(8 * n)
+	if u.left < 0 {
+		p[n-1] &= 0xff >> -u.left
+	}
+	return n, nil
+}
+
+func unexpected(err error) error {
 	if err == io.EOF {
-		err = nil
+		return io.ErrUnexpectedEOF
 	}
-	return n, err
+	return err
 }

@@ -42,12 +42,17 @@ func (r *FsckReport) problem(what string, k storage.Key) {
 func (a *Archive) Fsck(ctx context.Context, o FsckOptions) (FsckReport, error) {
 	var report FsckReport
 	if err := a.erasePending(ctx); err != nil {
-		return report, err
+		a.log.Error("erasing failed, will be tried again", "err", err)
 	}
 	tenants := map[storage.TenantID]bool{storage.DefaultTenant: true}
 	for rec, err := range a.blobs.List(ctx, nil) {
+		if ctx.Err() != nil {
+			return report, errs.E(errs.Canceled, "archive.Fsck", ctx.Err())
+		}
 		if err != nil {
-			return report, err
+			report.Damaged++
+			report.problem("unreadable storage object:", storage.Key(err.Error()))
+			continue
 		}
 		report.Objects++
 		tenants[rec.Tenant] = true

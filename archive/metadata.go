@@ -14,6 +14,7 @@ import (
 // there is an empty sequence.
 func (a *Archive) Headers(ctx context.Context, t storage.TenantID, r index.Ref) iter.Seq2[*dicom.Header, error] {
 	return func(yield func(*dicom.Header, error) bool) {
+		a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: r})
 		for e, err := range a.index.Locate(ctx, t, r, index.WithHeader) {
 			var h *dicom.Header
 			if err == nil {

@@ -42,7 +42,8 @@ func syntax(uid string) dicom.TransferSyntax {
 }
 
 // OpenFile opens the Part 10 object, as stored, from off, n bytes (n < 0: to the end).
-func (a *Archive) OpenFile(ctx context.Context, _ storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
+func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
+	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 	if n < 0 {
 		n = e.Location.Length - off
 	}
@@ -124,6 +125,7 @@ func (a *Archive) OpenBulk(ctx context.Context, t storage.TenantID, r index.Ref,
 	if err != nil {
 		return nil, err
 	}
+	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 	h, err := dicom.ParseHeader(e.Header)
 	if err != nil {
 		return nil, err

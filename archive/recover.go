@@ -8,6 +8,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
+	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
 // Recover finishes what a crash left undone: erasures that were noted, and objects that are
@@ -16,15 +17,20 @@ import (
 // With an empty index it rebuilds everything from the blobs.
 func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if err := a.erasePending(ctx); err != nil {
-		return 0, err
+		a.log.Error("erasing failed, will be tried again", "err", err)
+		a.wake()
 	}
 	tails, err := a.index.Tails(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for rec, err := range a.blobs.List(ctx, func(k storage.Key) int64 { return tails[k] }) {
-		if err != nil {
-			return adopted, err
+		if ctx.Err() != nil {
+			return adopted, errs.E(errs.Canceled, "archive.Recover", ctx.Err())
+		}
+		if err != nil { // one damaged object must not keep the others from being served
+			a.log.Error("a storage object could not be read; see fsck", "err", err)
+			continue
 		}
 		if err := a.adopt(ctx, rec); err != nil {
 			if kind := errs.KindOf(err); kind == errs.Exhausted || kind == errs.Unavailable || ctx.Err() != nil {
@@ -69,10 +75,29 @@ func (a *Archive) adopt(ctx context.Context, rec blob.Record) error {
 	row.Blob = rec
 	row.DatasetCRC = crcBehind(rec.CRC32C, hr.head[:h.DatasetOffset], rec.Location.Length-h.DatasetOffset)
 	r.Close() // an open reader would keep a duplicate from being erased
-	if _, err = a.enter(ctx, rec.Tenant, row, s); errs.Is(err, errs.Conflict) {
-		return nil
+	return a.readmit(ctx, rec.Tenant, row)
+}
+
+// readmit is enter for an object of the past: when another one is stored under its UID, the time
+// at which each was received decides, as it did then, and not the order in which they are found.
+func (a *Archive) readmit(ctx context.Context, t storage.TenantID, row index.Instance) error {
+	added, err := a.index.Add(ctx, t, row, false)
+	if err != nil || added.Existing == nil || added.Existing.Location == row.Blob.Location {
+		return err
 	}
-	return err
+	same, err := a.identical(ctx, *added.Existing, row)
+	if err != nil {
+		return err
+	}
+	earlier := row.Blob.Received.Before(added.Existing.Received)
+	if same || earlier == (a.cfg.Duplicates == Replace) {
+		return a.erase(ctx, row.Blob.Location)
+	}
+	added, err = a.index.Add(ctx, t, row, true)
+	if err != nil || added.Replaced == nil {
+		return err
+	}
+	return a.eraseLater(ctx, added.Replaced.Location)
 }
 
 type discard struct{}

@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -48,6 +49,7 @@ type Stored struct {
 func (a *Archive) Store(ctx context.Context, t storage.TenantID, in Incoming) (Stored, error) {
 	begun := time.Now()
 	stored, size, err := a.store(ctx, t, in)
+	a.audit(ctx, Access{Tenant: t, Action: Received, Ref: stored.Ref, Err: err})
 	a.metrics.stored(begun, size, stored, err)
 	return stored, err
 }
@@ -143,9 +145,18 @@ func (r *recorder) Read(p []byte) (int, error) {
 		}
 	}
 	if err != nil && err != io.EOF {
-		r.failed = err
+		r.failed = interrupted(err)
 	}
 	return n, err
+}
+
+// interrupted classifies what ended a stream early: unless the door knows better, the peer went
+// away.
+func interrupted(err error) error {
+	if e := (*errs.Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	return errs.E(errs.Canceled, "archive.Store", err)
 }
 
 // identify takes the UIDs from the header and holds them against what was announced.

@@ -199,8 +199,7 @@ func (w *writer) sync() error {
 }
 
 // Abort gives the pack back: as it was, or after Commit with the record. A little content may
-// stay behind its end, without a
-// header, until it is written over or the pack rests.
+// stay behind its end, without a header, until it is written over or the pack rests.
 func (w *writer) Abort() {
 	if w.p == nil {
 		return
