@@ -35,6 +35,9 @@ func (d *Door) matches(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Re
 	}
 	answers := newResponder(request, r.Association.CalledAETitle())
 	rsp := r.Command.Response(dimse.StatusPending)
+	if len(q.Ignored) > 0 {
+		rsp.Status = dimse.StatusPendingWarning // PS3.4 C.4.1.1.4: optional keys not supported
+	}
 	var encoded []byte
 	for match, err := range d.archive.Find(ctx, d.tenant(r), q) {
 		if err == nil {

@@ -74,7 +74,7 @@ func newResponder(request *dicom.Dataset, retrieveAETitle string) *responder {
 	a.keys = slices.CompactFunc(a.keys, func(x, y dicom.Element) bool { return x.Tag == y.Tag })
 
 	if e := request.Get(tag.SpecificCharacterSet); e != nil && !e.IsEmpty() {
-		if set, err := charset.Parse(e.Texts()); err == nil {
+		if set, err := charset.Parse(e.Strings(nil)); err == nil {
 			a.asked, a.terms = set, e.Value
 		}
 	}
