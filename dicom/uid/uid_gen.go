@@ -39,7 +39,7 @@ const (
 	GeneralAudioWaveformStorage                                        = "1.2.840.10008.5.1.4.1.1.9.4.2"
 	ArterialPulseWaveformStorage                                       = "1.2.840.10008.5.1.4.1.1.9.5.1"
 	RespiratoryWaveformStorage                                         = "1.2.840.10008.5.1.4.1.1.9.6.1"
-	MultiChannelRespiratoryWaveformStorage                             = "1.2.840.10008.5.1.4.1.1.9.6.2"
+	MultichannelRespiratoryWaveformStorage                             = "1.2.840.10008.5.1.4.1.1.9.6.2"
 	RoutineScalpElectroencephalogramWaveformStorage                    = "1.2.840.10008.5.1.4.1.1.9.7.1"
 	ElectromyogramWaveformStorage                                      = "1.2.840.10008.5.1.4.1.1.9.7.2"
 	ElectrooculogramWaveformStorage                                    = "1.2.840.10008.5.1.4.1.1.9.7.3"
@@ -94,7 +94,7 @@ const (
 	WideFieldOphthalmicPhotographyStereographicProjectionImageStorage  = "1.2.840.10008.5.1.4.1.1.77.1.5.5"
 	WideFieldOphthalmicPhotography3DCoordinatesImageStorage            = "1.2.840.10008.5.1.4.1.1.77.1.5.6"
 	OphthalmicOpticalCoherenceTomographyEnFaceImageStorage             = "1.2.840.10008.5.1.4.1.1.77.1.5.7"
-	OphthalmicOpticalCoherenceTomographyBScanVolumeAnalysisStorage     = "1.2.840.10008.5.1.4.1.1.77.1.5.8"
+	OphthalmicOpticalCoherenceTomographyBscanVolumeAnalysisStorage     = "1.2.840.10008.5.1.4.1.1.77.1.5.8"
 	VLWholeSlideMicroscopyImageStorage                                 = "1.2.840.10008.5.1.4.1.1.77.1.6"
 	DermoscopicPhotographyImageStorage                                 = "1.2.840.10008.5.1.4.1.1.77.1.7"
 	ConfocalMicroscopyImageStorage                                     = "1.2.840.10008.5.1.4.1.1.77.1.8"
@@ -217,7 +217,7 @@ var standardStorage = [...]Class{
 	{UID: GeneralAudioWaveformStorage, Keyword: "GeneralAudioWaveformStorage", Name: "General Audio Waveform Storage"},
 	{UID: ArterialPulseWaveformStorage, Keyword: "ArterialPulseWaveformStorage", Name: "Arterial Pulse Waveform Storage"},
 	{UID: RespiratoryWaveformStorage, Keyword: "RespiratoryWaveformStorage", Name: "Respiratory Waveform Storage"},
-	{UID: MultiChannelRespiratoryWaveformStorage, Keyword: "MultiChannelRespiratoryWaveformStorage", Name: "Multi-channel Respiratory Waveform Storage"},
+	{UID: MultichannelRespiratoryWaveformStorage, Keyword: "MultichannelRespiratoryWaveformStorage", Name: "Multi-channel Respiratory Waveform Storage"},
 	{UID: RoutineScalpElectroencephalogramWaveformStorage, Keyword: "RoutineScalpElectroencephalogramWaveformStorage", Name: "Routine Scalp Electroencephalogram Waveform Storage"},
 	{UID: ElectromyogramWaveformStorage, Keyword: "ElectromyogramWaveformStorage", Name: "Electromyogram Waveform Storage"},
 	{UID: ElectrooculogramWaveformStorage, Keyword: "ElectrooculogramWaveformStorage", Name: "Electrooculogram Waveform Storage"},
@@ -272,7 +272,7 @@ var standardStorage = [...]Class{
 	{UID: WideFieldOphthalmicPhotographyStereographicProjectionImageStorage, Keyword: "WideFieldOphthalmicPhotographyStereographicProjectionImageStorage", Name: "Wide Field Ophthalmic Photography Stereographic Projection Image Storage"},
 	{UID: WideFieldOphthalmicPhotography3DCoordinatesImageStorage, Keyword: "WideFieldOphthalmicPhotography3DCoordinatesImageStorage", Name: "Wide Field Ophthalmic Photography 3D Coordinates Image Storage"},
 	{UID: OphthalmicOpticalCoherenceTomographyEnFaceImageStorage, Keyword: "OphthalmicOpticalCoherenceTomographyEnFaceImageStorage", Name: "Ophthalmic Optical Coherence Tomography En Face Image Storage"},
-	{UID: OphthalmicOpticalCoherenceTomographyBScanVolumeAnalysisStorage, Keyword: "OphthalmicOpticalCoherenceTomographyBScanVolumeAnalysisStorage", Name: "Ophthalmic Optical Coherence Tomography B-scan Volume Analysis Storage"},
+	{UID: OphthalmicOpticalCoherenceTomographyBscanVolumeAnalysisStorage, Keyword: "OphthalmicOpticalCoherenceTomographyBscanVolumeAnalysisStorage", Name: "Ophthalmic Optical Coherence Tomography B-scan Volume Analysis Storage"},
 	{UID: VLWholeSlideMicroscopyImageStorage, Keyword: "VLWholeSlideMicroscopyImageStorage", Name: "VL Whole Slide Microscopy Image Storage"},
 	{UID: DermoscopicPhotographyImageStorage, Keyword: "DermoscopicPhotographyImageStorage", Name: "Dermoscopic Photography Image Storage"},
 	{UID: ConfocalMicroscopyImageStorage, Keyword: "ConfocalMicroscopyImageStorage", Name: "Confocal Microscopy Image Storage"},

@@ -39,10 +39,12 @@ func UIDs(classes []SOPClass) ([]byte, error) {
 
 // keywords that do not follow from the name (PS3.6 Table A-1).
 var keywords = map[string]string{
-	"12-lead ECG Waveform Storage":             "TwelveLeadECGWaveformStorage",
-	"General 32-bit ECG Waveform Storage":      "General32bitECGWaveformStorage",
-	"Macular Grid Thickness and Volume Report": "MacularGridThicknessAndVolumeReportStorage",
-	"Media Storage Directory Storage":          "MediaStorageDirectoryStorage",
+	"Multi-channel Respiratory Waveform Storage":                             "MultichannelRespiratoryWaveformStorage",
+	"Ophthalmic Optical Coherence Tomography B-scan Volume Analysis Storage": "OphthalmicOpticalCoherenceTomographyBscanVolumeAnalysisStorage",
+	"12-lead ECG Waveform Storage":                                           "TwelveLeadECGWaveformStorage",
+	"General 32-bit ECG Waveform Storage":                                    "General32bitECGWaveformStorage",
+	"Macular Grid Thickness and Volume Report":                               "MacularGridThicknessAndVolumeReportStorage",
+	"Media Storage Directory Storage":                                        "MediaStorageDirectoryStorage",
 }
 
 // Keyword derives the keyword of PS3.6 from a UID's name: every word begins with a capital
