@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
@@ -110,16 +111,18 @@ func (d *Dataset) Text(t tag.Tag) string {
 	if e == nil || len(e.Value) == 0 || e.VR.Known() && !e.VR.Text() {
 		return ""
 	}
-	if e.VR.Charset() && !ascii(e.Value) {
-		if values := e.Strings(d.Charset()); len(values) > 0 { // a backslash may be half a character
-			return values[0]
+	b := e.Value
+	if e.VR.Charset() && !asciiOnly(b) {
+		cs := d.Charset()
+		if e.VR.Multi() {
+			b, _, _ = cs.Cut(b)
 		}
-		return ""
+		return trimText(decodeText(b, e.VR, cs), e.VR)
 	}
 	if e.VR.Multi() {
-		return trimText(string(firstText(e.Value)), e.VR)
+		b = firstText(b)
 	}
-	return trimText(string(e.Value), e.VR)
+	return trimText(string(b), e.VR)
 }
 
 // Texts returns all values of a text element, decoded and without padding.
@@ -128,7 +131,7 @@ func (d *Dataset) Texts(t tag.Tag) []string {
 	if e == nil || len(e.Value) == 0 {
 		return nil
 	}
-	if e.VR.Charset() && !ascii(e.Value) {
+	if e.VR.Charset() && !asciiOnly(e.Value) {
 		return e.Strings(d.Charset())
 	}
 	return e.Strings(nil)
@@ -203,29 +206,17 @@ func (d *Dataset) SetElement(e Element) {
 // it to UTF-8 (ISO_IR 192). No values make an empty element.
 func (d *Dataset) SetText(t tag.Tag, values ...string) {
 	v := d.vrOf(t)
-	var b []byte
-	for i, s := range values {
-		if i > 0 {
-			b = append(b, '\\')
-		}
-		b = append(b, s...)
-	}
-	if v.Charset() && !ascii(b) {
-		b = d.encodeText(b)
+	text := strings.Join(values, `\`)
+	b := []byte(text)
+	if v.Charset() && !asciiOnly(b) {
+		b = d.encodeText(text)
 	}
 	d.SetElement(Element{Tag: t, VR: v, Value: pad(b, v)})
 }
 
 // SetUID sets UIDs, padded with NUL (PS3.5 9.1).
 func (d *Dataset) SetUID(t tag.Tag, values ...string) {
-	var b []byte
-	for i, s := range values {
-		if i > 0 {
-			b = append(b, '\\')
-		}
-		b = append(b, s...)
-	}
-	d.SetElement(Element{Tag: t, VR: vr.UI, Value: pad(b, vr.UI)})
+	d.SetElement(Element{Tag: t, VR: vr.UI, Value: pad([]byte(strings.Join(values, `\`)), vr.UI)})
 }
 
 // SetInts sets numbers in the VR of the dictionary: binary, IS or DS.
@@ -377,14 +368,4 @@ func pad(b []byte, v vr.VR) []byte {
 		b = append(b, v.Padding())
 	}
 	return b
-}
-
-// ascii reports whether b has neither the upper half nor an escape.
-func ascii(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 || c == 0x1B {
-			return false
-		}
-	}
-	return true
 }

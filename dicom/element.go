@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aurelius-imaging/aurelius/dicom/charset"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
@@ -15,42 +16,40 @@ func (e *Element) IsEmpty() bool {
 	return len(e.Value) == 0 && len(e.Items) == 0 && len(e.Fragments) == 0 && e.Bulk == nil
 }
 
-// Texts returns the values of a text element without padding (PS3.5 6.2), not decoded: use
-// Dataset.Texts where Specific Character Set matters. Other elements give nil.
-func (e *Element) Texts() []string {
-	return e.Strings(nil)
-}
-
-// Decoder turns encoded text into UTF-8; *charset.Set is one.
-type Decoder interface {
-	Decode(b []byte) string
-}
-
 // Strings returns the values of a text element, decoded by cs (nil: as they are) and without
 // padding: trailing spaces and NULs, leading spaces too where they are not significant.
-func (e *Element) Strings(cs Decoder) []string {
-	if !e.VR.Text() && e.VR.Known() || len(e.Value) == 0 {
+// Dataset.Texts finds cs. Other elements give nil.
+func (e *Element) Strings(cs *charset.Set) []string {
+	if e.VR.Known() && !e.VR.Text() || len(e.Value) == 0 {
 		return nil
 	}
-	s := decodeText(e, cs)
-	if !e.VR.Multi() {
-		return []string{trimText(s, e.VR)}
+	if !e.VR.Charset() {
+		cs = nil
 	}
-	n := strings.Count(s, `\`)
-	out := make([]string, 0, n+1)
-	for range n {
-		i := strings.IndexByte(s, '\\')
-		out = append(out, trimText(s[:i], e.VR))
-		s = s[i+1:]
+	if !e.VR.Multi() && e.VR.Known() {
+		return []string{trimText(decodeText(e.Value, e.VR, cs), e.VR)}
 	}
-	return append(out, trimText(s, e.VR))
+	out := make([]string, 0, bytes.Count(e.Value, []byte{'\\'})+1)
+	for rest, more := e.Value, true; more; {
+		var value []byte
+		if cs == nil {
+			value, rest, more = bytes.Cut(rest, []byte{'\\'})
+		} else {
+			value, rest, more = cs.Cut(rest)
+		}
+		out = append(out, trimText(decodeText(value, e.VR, cs), e.VR))
+	}
+	return out
 }
 
-func decodeText(e *Element, cs Decoder) string {
-	if cs != nil && e.VR.Charset() {
-		return cs.Decode(e.Value)
+func decodeText(b []byte, v vr.VR, cs *charset.Set) string {
+	switch {
+	case cs == nil:
+		return string(b)
+	case v == vr.PN:
+		return cs.DecodePN(b)
 	}
-	return string(e.Value)
+	return cs.Decode(b)
 }
 
 // trimText takes off what pads a value. Leading spaces are significant in LT, ST, UC, UT and UR

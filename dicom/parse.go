@@ -148,7 +148,7 @@ func (p *parser) element(d *Dataset, base int, enc encoding, end int64, depth in
 	b := w.buf[w.pos:w.end]
 	t := enc.tag(b)
 	if t>>16 == 0xFFFE {
-		return p.delimiter(t, enc, end)
+		return p.delimiter(t, enc, end, depth)
 	}
 	e, length, err := p.header(d, base, t, b, enc)
 	if err != nil {
@@ -205,19 +205,29 @@ func (p *parser) padding() (bool, error) {
 }
 
 // delimiter handles a tag of group FFFE where an element was due.
-func (p *parser) delimiter(t tag.Tag, enc encoding, end int64) (bool, error) {
-	if t == tagItemDelim {
-		switch {
-		case end == toDelimiter:
-			p.w.pos += 8
-			return true, nil
-		case end != toEOF:
-			// Some writers close items of defined length with a delimiter all the same.
-			p.w.pos += 8
-			return false, nil
+func (p *parser) delimiter(t tag.Tag, enc encoding, end int64, depth int) (bool, error) {
+	_, length, err := p.itemHeader(enc)
+	switch {
+	case err != nil:
+		return false, err
+	case t == tagItemDelim && end == toDelimiter:
+		return true, nil
+	case t == tagItemDelim && end != toEOF:
+		return false, nil // some writers close items of defined length with a delimiter all the same
+	case t == tagItem && length != undefinedLength:
+		// An item without its sequence: met where a device lost the sequence's header. Its
+		// bytes are kept as they are.
+		if end >= 0 && int64(length) > end-p.w.offset() {
+			break
 		}
+		e := Element{Tag: t, VR: vr.UN}
+		if err := p.value(&e, int64(length), enc, depth); err != nil {
+			return false, err
+		}
+		p.stack = append(p.stack, e)
+		return false, nil
 	}
-	return false, invalid("unexpected %s at offset %d", t, p.w.offset())
+	return false, invalid("unexpected %s at offset %d", t, p.w.offset()-8)
 }
 
 // header reads tag, VR and length; b has 8 bytes at least.
@@ -235,6 +245,10 @@ func (p *parser) header(d *Dataset, base int, t tag.Tag, b []byte, enc encoding)
 	}
 	e.VR = vr.VR(b[4])<<8 | vr.VR(b[5])
 	if !e.VR.Long() {
+		if e.VR == blankVR && lengthMissing(t, b, enc) {
+			p.w.pos += 6
+			return e, 0, nil
+		}
 		p.w.pos += 8
 		return e, uint32(enc.u16(b[6:])), nil
 	}
@@ -243,6 +257,15 @@ func (p *parser) header(d *Dataset, base int, t tag.Tag, b []byte, enc encoding)
 	}
 	p.w.pos += 12
 	return e, enc.u32(b[8:]), nil
+}
+
+// blankVR stands where a device knew no VR; the length follows in the short form.
+const blankVR = vr.VR(' ')<<8 | ' '
+
+// lengthMissing reports whether the element with a blank VR is cut short even of its length: a
+// higher tag with a VR of the standard follows at once (GE workstations).
+func lengthMissing(t tag.Tag, b []byte, enc encoding) bool {
+	return len(b) >= 12 && enc.tag(b[6:]) > t && (vr.VR(b[10])<<8 | vr.VR(b[11])).Known()
 }
 
 func (p *parser) charge(n int64) { p.kept += n }
@@ -320,7 +343,11 @@ func (p *parser) sequence(parent *Dataset, enc encoding, end int64, depth int) (
 		}
 		item := p.newDataset()
 		item.parent, item.Undefined = parent, stop == toDelimiter
-		if err := p.dataset(item, enc, stop, depth); err != nil {
+		inner := enc
+		if enc.implicit && p.explicitItem(stop) {
+			inner.implicit = false
+		}
+		if err := p.dataset(item, inner, stop, depth); err != nil {
 			return nil, err
 		}
 		p.items = append(p.items, item)
@@ -333,6 +360,25 @@ func (p *parser) sequence(parent *Dataset, enc encoding, end int64, depth int) (
 	clear(p.items[base:])
 	p.items = p.items[:base]
 	return items, nil
+}
+
+// explicitItem reports whether an item in implicit VR begins with an element in explicit VR:
+// some archives turn data sets to implicit and leave private sequences as they were. Read as an
+// implicit length, most VRs are odd, which no length is; of the others only those are believed
+// that the dictionary gives the tag.
+func (p *parser) explicitItem(end int64) bool {
+	if !p.w.fill(8) || end >= 0 && end-p.w.offset() < 8 {
+		return false
+	}
+	b := p.w.buf[p.w.pos:p.w.end]
+	v := vr.VR(b[4])<<8 | vr.VR(b[5])
+	if !v.Known() || b[1] == 0xFF {
+		return false
+	}
+	if want, _ := dictionaryVR(encoding{}.tag(b)); v == want {
+		return true
+	}
+	return b[4]%2 == 1
 }
 
 // itemHeader reads the tag and length of an item or delimiter.
@@ -360,11 +406,27 @@ func (p *parser) value(e *Element, length int64, enc encoding, depth int) error 
 		}
 	}
 	var err error
+	if enc.implicit && e.VR == vr.UN && length >= 4 && p.delimiterCut(length) {
+		length += 4
+	}
 	e.Value, err = p.take(e.Tag, length)
 	if enc.big {
 		e.Value = p.toLittle(e.Value, e.VR)
 	}
 	return err
+}
+
+// delimiterCut reports whether the next length bytes are a private sequence that ends between
+// the tag of a delimiter and its length of zero, where no element can begin (Philips MR data
+// turned to implicit VR).
+func (p *parser) delimiterCut(length int64) bool {
+	w := &p.w
+	if length+4 > windowSize || !w.fill(int(length)+4) {
+		return false
+	}
+	b := w.buf[w.pos+int(length)-4:]
+	return b[0] == 0xFE && b[1] == 0xFF && (b[2] == 0x0D || b[2] == 0xDD) && b[3] == 0xE0 &&
+		string(b[4:8]) == "\x00\x00\x00\x00"
 }
 
 // toLittle turns numbers around; what aliases the caller's memory is copied first.

@@ -148,10 +148,11 @@ func (p *parser) object(h *Header, src Source) (preamble []byte, err error) {
 
 // preamble reads the 128 bytes and the prefix (PS3.10 7.1).
 func (p *parser) preamble(lenient bool) ([]byte, error) {
-	if p.w.fill(preambleSize+4) && string(p.w.buf[p.w.pos+preambleSize:p.w.pos+preambleSize+4]) == "DICM" {
+	if (p.w.fill(preambleSize+6) || p.w.avail() >= preambleSize+4) && string(p.w.buf[p.w.pos+preambleSize:p.w.pos+preambleSize+4]) == "DICM" {
 		b := p.w.buf[p.w.pos : p.w.pos+preambleSize]
-		// Some files without preamble have DICM in a value at the same place.
-		if !lenient || !p.looksLikeMeta(b) {
+		// A data set without preamble may have DICM in a value at the same place.
+		next := p.w.buf[p.w.pos+preambleSize+4 : p.w.end]
+		if !lenient || len(next) < 2 || next[0] == 2 && next[1] == 0 {
 			var keep []byte
 			if p.whole {
 				keep = bytes.Clone(b)
@@ -170,11 +171,6 @@ func (p *parser) preamble(lenient bool) ([]byte, error) {
 		p.w.pos += 4
 	}
 	return nil, nil
-}
-
-// looksLikeMeta reports whether b begins with the group length of the meta information.
-func (p *parser) looksLikeMeta(b []byte) bool {
-	return len(b) >= 8 && string(b[:8]) == "\x02\x00\x00\x00UL\x04\x00"
 }
 
 // metaInformation reads group 0002, which ends where another group begins: its group length is
@@ -241,16 +237,12 @@ var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 // inflate reads a deflated data set (PS3.5 A.5): the window is read by the inflater and a
 // second one looks at what comes out. Offsets of values are as if the object were not deflated.
 func (p *parser) inflate(h *Header) (end int64, err error) {
-	in := inflaters.Get().(io.ReadCloser)
-	defer inflaters.Put(in)
 	q := parsers.Get().(*parser)
 	defer q.release()
 	q.lim, q.whole, q.kept = p.lim, p.whole, p.kept
-	if err := in.(flate.Resetter).Reset(&p.w, nil); err != nil {
-		return 0, err
-	}
-	limited := &inflated{r: in, raw: &p.w, left: p.lim.Inflated}
-	q.w.reset(limited, h.DatasetOffset)
+	in, free := newInflated(&p.w, p.lim.Inflated)
+	defer free()
+	q.w.reset(in, h.DatasetOffset)
 	if err := q.dataset(h.Dataset, h.TransferSyntax.encoding(), toEOF, 0); err != nil {
 		return 0, err
 	}
@@ -260,6 +252,14 @@ func (p *parser) inflate(h *Header) (end int64, err error) {
 		return 0, p.w.err
 	}
 	return p.w.offset(), nil
+}
+
+// newInflated returns a reader of at most limit bytes that the raw window inflates to, and what
+// gives its memory back.
+func newInflated(raw *window, limit int64) (*inflated, func()) {
+	in := inflaters.Get().(io.ReadCloser)
+	_ = in.(flate.Resetter).Reset(raw, nil) // it cannot fail
+	return &inflated{r: in, raw: raw, left: limit}, func() { inflaters.Put(in) }
 }
 
 // inflated reads what an inflater gives, up to a limit, and classifies its errors.

@@ -75,7 +75,7 @@ func (w *writer) header(t tag.Tag, v vr.VR, length int64, enc encoding) (vr.VR, 
 func (w *writer) rawHeader(t tag.Tag, v vr.VR, length uint32, enc encoding) vr.VR {
 	w.buf = enc.appendTag(w.buf, t)
 	switch {
-	case enc.implicit:
+	case enc.implicit, t.Group() == 0xFFFE:
 		w.buf = enc.appendU32(w.buf, length)
 		return v
 	case !v.Long() && length > 0xFFFF:
