@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -92,15 +93,19 @@ const maxHead = 64 << 10
 // receive streams the object into w while it is parsed. It returns the header, the first bytes
 // of the object (at least up to the data set), and the object's size.
 func (a *Archive) receive(w blob.Writer, in Incoming) (*dicom.Header, []byte, int64, error) {
+	if in.TransferSyntax == "" {
+		var err error
+		if in, err = a.complete(in); err != nil {
+			return nil, nil, 0, err
+		}
+	}
 	r := recorder{src: in.Data, dst: w}
 	src := dicom.Source{TransferSyntax: in.TransferSyntax}
 	if in.TransferSyntax != "" {
 		if in.SOPClassUID == "" || in.SOPInstanceUID == "" {
 			return nil, nil, 0, errs.Errorf(errs.Mismatch, "archive.Store", "a bare data set needs SOP Class and Instance UID")
 		}
-		ts, _ := dicom.LookupTransferSyntax(in.TransferSyntax)
-		ts.UID = in.TransferSyntax
-		r.head = dicom.AppendMeta(nil, in.SOPClassUID, in.SOPInstanceUID, ts, in.SourceAET)
+		r.head = dicom.AppendMeta(nil, in.SOPClassUID, in.SOPInstanceUID, syntax(in.TransferSyntax), in.SourceAET)
 		r.size = int64(len(r.head))
 		src.Base = r.size
 		if _, err := w.Write(r.head); err != nil {
@@ -114,13 +119,52 @@ func (a *Archive) receive(w blob.Writer, in Incoming) (*dicom.Header, []byte, in
 	case err != nil:
 		return nil, nil, r.size, err
 	}
-	if in.TransferSyntax != "" {
-		h.DatasetOffset = src.Base
-	}
 	if h.DatasetOffset > int64(len(r.head)) {
 		return nil, nil, r.size, errs.Errorf(errs.Invalid, "archive.Store", "file meta information is longer than %d bytes", maxHead)
 	}
 	return h, r.head, r.size, nil
+}
+
+// maxBareFile bounds files without preamble, which have to be read whole before it is known what
+// to put before them.
+const maxBareFile = 32 << 20
+
+// complete looks whether the stream begins as Part 10 says. Old files begin with the meta header
+// or with the data set itself (PS3.10 7.1 has no name for them); they are stored as the complete
+// files they should have been, with the data set as it is.
+func (a *Archive) complete(in Incoming) (Incoming, error) {
+	const prefix = 128 + 4
+	head := make([]byte, prefix)
+	n, err := io.ReadFull(in.Data, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return in, interrupted(err)
+	}
+	rest := in.Data
+	in.Data = io.MultiReader(bytes.NewReader(head[:n]), rest)
+	if n == prefix && string(head[128:]) == "DICM" {
+		return in, nil
+	}
+	if n < 8 || binary.LittleEndian.Uint16(head) > 8 { // group 0002 or 0008 comes first
+		return in, errs.Errorf(errs.Invalid, "archive.Store", "not a DICOM file")
+	}
+	whole, err := io.ReadAll(io.LimitReader(in.Data, maxBareFile+1))
+	if err != nil {
+		return in, interrupted(err)
+	}
+	if len(whole) > maxBareFile {
+		return in, errs.Errorf(errs.Exhausted, "archive.Store", "a file without preamble is larger than %d bytes", maxBareFile)
+	}
+	h, err := dicom.ReadHeader(bytes.NewReader(whole), dicom.Source{Lenient: true}, a.cfg.Limits)
+	if err != nil {
+		return in, err
+	}
+	if _, err := identify(h, in); err != nil {
+		return in, err
+	}
+	in.SOPClassUID, in.SOPInstanceUID = h.Dataset.UID(tag.SOPClassUID), h.Dataset.UID(tag.SOPInstanceUID)
+	in.TransferSyntax = h.TransferSyntax.UID
+	in.Data = bytes.NewReader(whole[h.DatasetOffset:])
+	return in, nil
 }
 
 // recorder hands the parser what the peer sends and writes every byte of it down.
