@@ -1,0 +1,229 @@
+package dicomweb
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/httpd"
+)
+
+// maxFrameList bounds the frames of one request: no slide level asked for at once has more, and
+// a header of 64 KiB cannot name more by much.
+const maxFrameList = 1 << 16
+
+// frames answers with frames as they are stored (PS3.18 10.4.1.1.6): in the order asked for,
+// duplicates included.
+func (s *Service) frames(c *gin.Context) {
+	f, err := s.arch.Frames(c.Request.Context(), s.tenant, ref(c))
+	if err != nil {
+		s.fail(c, noFrames(err))
+		return
+	}
+	list, err := frameList(c.Param("frames"), f.Index.Frames())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.sendFrames(c, f, list)
+}
+
+// noFrames: that stored frames cannot be told apart is not the request's fault.
+func noFrames(err error) error {
+	if errs.Is(err, errs.Invalid) {
+		return &errs.Error{Kind: errs.NotFound, Op: "dicomweb.frames", Msg: errs.Safe(err), Err: err}
+	}
+	return err
+}
+
+// frameList reads "1,3,2" (1-based).
+func frameList(s string, frames int) ([]int, error) {
+	if n := strings.Count(s, ",") + 1; n > maxFrameList {
+		return nil, errs.Errorf(errs.Exhausted, "dicomweb.frames", "more than %d frames in one request", maxFrameList)
+	}
+	out := make([]int, 0, strings.Count(s, ",")+1)
+	for item := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(item))
+		if err != nil || n < 1 {
+			return nil, errs.Errorf(errs.Invalid, "dicomweb.frames", "the frame list is not numbers from 1 on, separated by commas")
+		}
+		if n > frames {
+			return nil, errs.Errorf(errs.NotFound, "dicomweb.frames", "the instance has %d frames", frames)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// sendFrames answers with the frames in the form Accept asks for.
+func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
+	h := c.Writer.Header()
+	h["Vary"] = append(h["Vary"], "Accept")
+	contentType := frameType(f.TransferSyntax)
+	single, ok := false, false
+	for _, w := range wants(c.Request) {
+		if ok = w.takesFrames(f.TransferSyntax) && (w.multipart || len(list) == 1); ok {
+			single = !w.multipart
+			break
+		}
+	}
+	if !ok {
+		refuse(c, contentType+" (single frame, or multipart/related)")
+		return
+	}
+	h["Cache-Control"] = []string{cacheControl}
+	if s.unchanged(c, frameTag(f, list, single)) {
+		return
+	}
+	if !single {
+		s.sendFrameList(c, f, list, contentType)
+		return
+	}
+	size, err := s.frameSize(c, f, list[0])
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.sendRange(c, contentType, size, func(off, n int64) (*archive.Object, error) {
+		if at, ok := plainSpan(f, list[0]); ok { // stays a file: sendfile
+			return s.arch.OpenFile(c.Request.Context(), s.tenant, f.Entry, at+off, n)
+		}
+		obj, err := s.arch.OpenFrame(c.Request.Context(), s.tenant, f, list[0])
+		if err != nil {
+			return nil, err
+		}
+		return section(obj, off, n)
+	})
+}
+
+// plainSpan returns where in the stored object a frame begins that goes out as it lies there.
+func plainSpan(f *archive.Frames, n int) (offset int64, ok bool) {
+	spans, bit, err := f.Index.Frame(n)
+	if err != nil || len(spans) != 1 || bit != 0 || f.TransferSyntax.Deflated || f.TransferSyntax.BigEndian {
+		return 0, false
+	}
+	return spans[0].Offset, f.TransferSyntax.Encapsulated || !packed(f)
+}
+
+// packed reports whether native frames share bytes: then even those that begin on a byte need
+// the bits behind them cleared.
+func packed(f *archive.Frames) bool {
+	for n := 2; n <= min(f.Index.Frames(), 8); n++ { // eight frames end on a byte at the latest
+		if _, bit, err := f.Index.Frame(n); err != nil || bit != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// frameTag names the bytes of the frames; see object.etag.
+func frameTag(f *archive.Frames, list []int, single bool) string {
+	b := make([]byte, 0, 64)
+	if !single {
+		b = append(b, "W/"...)
+	}
+	b = appendTag(append(b, '"'), f.Entry)
+	b = append(b, "-f"...)
+	for i, n := range list {
+		if i == 8 { // the list itself is part of the URL
+			break
+		}
+		b = strconv.AppendInt(append(b, '.'), int64(n), 10)
+	}
+	if !single {
+		b = append(b, "-m"...)
+	}
+	return string(append(b, '"'))
+}
+
+// frameSize returns the bytes of one frame from the frame table alone, or, where frames do not
+// begin on a byte, from the frame itself.
+func (s *Service) frameSize(c *gin.Context, f *archive.Frames, n int) (int64, error) {
+	spans, bit, err := f.Index.Frame(n)
+	if err != nil {
+		return 0, err
+	}
+	if bit != 0 {
+		obj, err := s.arch.OpenFrame(c.Request.Context(), s.tenant, f, n)
+		if err != nil {
+			return 0, err
+		}
+		obj.Close()
+		return obj.Size, nil
+	}
+	var size int64
+	for _, span := range spans {
+		size += span.Length
+	}
+	return size, nil
+}
+
+// sendFrameList answers with a multipart body of a length told beforehand.
+func (s *Service) sendFrameList(c *gin.Context, f *archive.Frames, list []int, contentType string) {
+	raw := httpd.Raw(c.Writer)
+	m := httpd.NewMultipartWriter(raw, httpd.Boundary())
+	head := httpd.PartHead{ContentType: contentType}
+	length := m.TailLength()
+	for i, n := range list {
+		size, err := s.frameSize(c, f, n)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		length += m.HeadLength(i, head) + size
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	h := c.Writer.Header()
+	h["Content-Type"] = []string{m.ContentType(media)}
+	h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	sendHeader(c, http.StatusOK)
+	if c.Request.Method == http.MethodHead {
+		return
+	}
+	for _, n := range list {
+		s.cut(c, s.sendFrame(c, f, n, m, raw, head))
+	}
+	s.cut(c, m.Close())
+}
+
+func (s *Service) sendFrame(c *gin.Context, f *archive.Frames, n int, m *httpd.MultipartWriter, raw io.Writer, head httpd.PartHead) error {
+	obj, err := s.arch.OpenFrame(c.Request.Context(), s.tenant, f, n)
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	if err := m.Begin(head); err != nil {
+		return err
+	}
+	return s.copy(raw, obj, obj.Size)
+}
+
+// section narrows an opened object to a range. It closes obj on error.
+func section(obj *archive.Object, off, n int64) (*archive.Object, error) {
+	if off == 0 && n == obj.Size {
+		return obj, nil
+	}
+	var err error
+	if sk, ok := obj.ReadCloser.(io.Seeker); ok {
+		_, err = sk.Seek(off, io.SeekCurrent)
+	} else {
+		_, err = io.CopyN(io.Discard, obj, off)
+	}
+	if err != nil {
+		obj.Close()
+		return nil, errs.E(errs.Internal, "dicomweb.section", err)
+	}
+	return &archive.Object{
+		ReadCloser: struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(obj.ReadCloser, n), obj.ReadCloser},
+		Size:           n,
+		TransferSyntax: obj.TransferSyntax,
+	}, nil
+}
