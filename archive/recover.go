@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -56,10 +57,14 @@ func (a *Archive) adopt(ctx context.Context, rec blob.Record) error {
 		return err
 	}
 	defer r.Close()
-	hr := recorder{src: r, dst: discard{}}
+	sum := crc32.New(castagnoli)
+	hr := recorder{src: r, dst: sum}
 	h, err := dicom.ReadHeader(&hr, dicom.Source{}, a.cfg.Limits)
 	if err != nil {
 		return err
+	}
+	if sum.Sum32() != rec.CRC32C {
+		return errs.Errorf(errs.Invalid, "archive.Recover", "stored bytes do not match their checksum")
 	}
 	if h.DatasetOffset > int64(len(hr.head)) {
 		return errs.E(errs.Invalid, "archive.Recover", fmt.Errorf("meta information of %d bytes", h.DatasetOffset))
@@ -99,7 +104,3 @@ func (a *Archive) readmit(ctx context.Context, t storage.TenantID, row index.Ins
 	}
 	return a.eraseLater(ctx, added.Replaced.Location)
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }

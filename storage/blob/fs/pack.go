@@ -149,9 +149,11 @@ func (p *pack) close() {
 	}
 }
 
-// recoverPack cuts off what follows the last committed record. Its content may be torn when the
-// machine went down in the middle of the last commit, so it is read. A pack without any record
-// is removed.
+// recoverPack cuts off what follows the last committed record. A pack that still has claimed
+// space behind it was in use when the machine went down, perhaps in the middle of a commit: the
+// record is read then, and cut off too if its content is torn. (In a pack that was cut to size
+// before, a wrong checksum is damage to an acknowledged record, which is not ours to remove.) A
+// pack without any record is removed.
 func (s *Store) recoverPack(t storage.TenantID, name string) (*pack, error) {
 	path := filepath.Join(s.packs(), string(t), name)
 	p := &pack{s: s, key: storage.Key(string(t) + "/" + name), tenant: t, path: path, named: true}
@@ -178,7 +180,7 @@ func (s *Store) recoverPack(t storage.TenantID, name string) (*pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if last.state == stateLive {
+	if last.state == stateLive && st.Size() > end {
 		switch err := verify(p.f, last); {
 		case errs.Is(err, errs.Invalid):
 			end = last.offset

@@ -217,6 +217,19 @@ func TestDamagedPackHeaderKeepsTheFile(t *testing.T) {
 	}
 }
 
+func TestDamageIsNotTakenForATornCommit(t *testing.T) {
+	t.Parallel()
+	s := open(t, fs.Config{})
+	r := blobtest.Put(t, s, tenant, blobtest.Content(1, 1000))
+	if err := fs.Rest(s); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := crash(t, s, func(dir string) { flip(t, packFile(t, dir, r.Location), r.Location.Offset+500) })
+	if err := again.Verify(t.Context(), r.Location); !errs.Is(err, errs.Invalid) {
+		t.Errorf("Verify: %v, want invalid", err)
+	}
+}
+
 // A peer may send what looks like our own records; an aborted store must not bring it to life.
 func TestForgedRecordsStayDead(t *testing.T) {
 	t.Parallel()
