@@ -1,6 +1,7 @@
 package scp
 
 import (
+	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -29,3 +30,11 @@ func Plan(entries []index.Entry, limit int) []Leg {
 	}
 	return out
 }
+
+// Response answers the request's Identifier with a match.
+func Response(request, match *dicom.Dataset) *dicom.Dataset {
+	return newResponder(request, "AURELIUS").response(match)
+}
+
+// MaybeStorage is maybeStorage.
+func MaybeStorage(AbstractSyntax string) bool { return maybeStorage(AbstractSyntax) }

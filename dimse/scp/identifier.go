@@ -122,21 +122,35 @@ func answer(key *dicom.Element, match *dicom.Dataset) dicom.Element {
 	}
 	// PS3.4 C.2.2.2.6: an item in the request names the attributes wanted of each item;
 	// without one the sequence is returned as it is.
-	e.VR, e.Items = vr.SQ, found.Items
-	if len(key.Items) == 0 || len(key.Items[0].Elements) == 0 {
-		return e
+	var keys *dicom.Dataset
+	if len(key.Items) > 0 && len(key.Items[0].Elements) > 0 {
+		keys = key.Items[0]
 	}
-	e.Items = make([]*dicom.Dataset, len(found.Items))
+	e.VR, e.Items = vr.SQ, make([]*dicom.Dataset, len(found.Items))
 	for i, item := range found.Items {
-		e.Items[i] = &dicom.Dataset{}
-		for k := range key.Items[0].All() {
-			if !k.Tag.GroupLength() && k.Tag != tag.SpecificCharacterSet {
-				sub := dicom.Element{Tag: k.Tag, VR: k.VR, Items: k.Items}
-				e.Items[i].Elements = append(e.Items[i].Elements, answer(&sub, item))
-			}
-		}
+		e.Items[i] = answerItem(keys, item)
 	}
 	return e
+}
+
+// answerItem returns of an item what the keys ask for (nil: all). Text of a match is UTF-8 at
+// every depth, whatever an item said of itself when it was stored.
+func answerItem(keys, item *dicom.Dataset) *dicom.Dataset {
+	out := &dicom.Dataset{}
+	if keys == nil {
+		keys = item
+	}
+	for key := range keys.All() {
+		if key.Tag.GroupLength() || key.Tag == tag.SpecificCharacterSet {
+			continue
+		}
+		sub := dicom.Element{Tag: key.Tag, VR: key.VR}
+		if keys != item {
+			sub.Items = key.Items
+		}
+		out.Elements = append(out.Elements, answer(&sub, item))
+	}
+	return out
 }
 
 // plain tells whether all text of the data set is in the default repertoire.
