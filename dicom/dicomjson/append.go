@@ -3,7 +3,7 @@
 // Append writes without building anything in between: values go from their encoded bytes to
 // JSON. Its output is always valid JSON in UTF-8, whatever the data set holds: numbers that are
 // none (IS "1O") become strings, bytes without a meaning in the character set U+FFFD, elements
-// of unknown VR are UN. Group lengths, item delimiters and groups 0000 and 0002 are left out
+// of unknown VR have that of the dictionary or are UN. Group lengths, item delimiters and groups 0000 and 0002 are left out
 // (PS3.18 F.2.2, 8.7.3.3). Not written: NativeDicomModel (PS3.19 A).
 package dicomjson
 
@@ -121,8 +121,8 @@ func (a *appender) element(dst []byte, e *dicom.Element) []byte {
 	switch {
 	case e.Items != nil:
 		v = vr.SQ // also UN of undefined length
-	case !v.Known():
-		v = vr.UN
+	case v == vr.UN || !v.Known():
+		v = resolve(e.Tag)
 	}
 	dst = append(dst, `{"vr":"`...)
 	dst = append(dst, byte(v>>8), byte(v), '"')
@@ -141,6 +141,17 @@ func (a *appender) element(dst []byte, e *dicom.Element) []byte {
 		dst = a.binary(dst, e)
 	}
 	return append(dst, '}')
+}
+
+// resolve returns the VR of an attribute that was encoded as UN or in letters nobody knows: the
+// dictionary's, where it is definite (PS3.5 6.2.2 lets a receiver do so), else UN. A sequence as
+// UN of defined length stays UN: its value is still encoded.
+func resolve(t tag.Tag) vr.VR {
+	info, ok := tag.Lookup(t)
+	if !ok || info.VR == 0 || info.VR == vr.SQ || len(info.VRs) > 0 {
+		return vr.UN
+	}
+	return info.VR
 }
 
 func (a *appender) items(dst []byte, items []*dicom.Dataset) []byte {
