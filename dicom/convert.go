@@ -107,10 +107,11 @@ func (c *converter) dataset(parent *Dataset, from, to encoding, end int64, depth
 			}
 			continue
 		}
-		e, length, err := p.header(d, base, t, b, from)
+		v, length, err := p.header(d, p.stack[base:], t, b, from)
 		if err != nil {
 			return err
 		}
+		e := Element{Tag: t, VR: v}
 		if t == 0 && length == 0 && end == toEOF {
 			_, err := p.padding()
 			return err

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
 // pixelTag reports whether the element is one of the three forms of Pixel Data.
@@ -13,8 +14,8 @@ func pixelTag(t tag.Tag) bool {
 }
 
 // nativePixels notes and skips native pixel data.
-func (p *parser) nativePixels(e Element, length int64) error {
-	p.pixel = &PixelData{Tag: e.Tag, VR: e.VR, Offset: p.w.offset(), Length: length}
+func (p *parser) nativePixels(t tag.Tag, v vr.VR, length int64) error {
+	p.pixel = &PixelData{Tag: t, VR: v, Offset: p.w.offset(), Length: length}
 	if !p.w.skip(length) {
 		return p.short("pixel data")
 	}

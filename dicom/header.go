@@ -10,7 +10,7 @@ import (
 
 // The form in which the index keeps headers (all numbers varints):
 //
-//	version 1, elements, items, length of transfer syntax UID, UID, dataset offset, end,
+//	version 1, elements of the data set, elements in items, items, length of transfer syntax UID, UID, dataset offset, end,
 //	pixel data: 0 none, 1 native, 2 encapsulated; then tag, VR, offset, length, first item - offset
 //	bulk values: count; each: element number - previous, offset - previous, length*2 + undefined
 //	the data set in Explicit VR Little Endian, bulk values empty
@@ -40,7 +40,9 @@ func AppendHeader(dst []byte, h *Header) ([]byte, error) {
 	var c census
 	c.take(h.Dataset)
 	dst = append(dst, headerVersion)
-	dst = binary.AppendUvarint(dst, uint64(c.elements))
+	top := len(h.Dataset.Elements)
+	dst = binary.AppendUvarint(dst, uint64(top))
+	dst = binary.AppendUvarint(dst, uint64(c.elements-top))
 	dst = binary.AppendUvarint(dst, uint64(c.items))
 	dst = binary.AppendUvarint(dst, uint64(len(h.TransferSyntax.UID)))
 	dst = append(dst, h.TransferSyntax.UID...)
@@ -106,7 +108,7 @@ func ParseHeader(b []byte) (*Header, error) {
 		return nil, invalid("header of an unknown version")
 	}
 	in := varints{b: b[1:]}
-	elements, items := in.uint(), in.uint()
+	top, inner, items := in.uint(), in.uint(), in.uint()
 	uid := in.bytes(in.uint())
 	h := &struct { // one allocation for what every header has
 		Header
@@ -145,19 +147,27 @@ func ParseHeader(b []byte) (*Header, error) {
 		}
 	}
 	// Eight bytes are the least an element or item takes.
-	if most := uint64(len(in.b) / 8); in.bad || elements > most || items > most {
+	if most := uint64(len(in.b) / 8); in.bad || top > most || inner > most || items > most {
 		return nil, invalid("damaged header")
 	}
 	p.lim = Limits{Header: math.MaxInt64, Depth: math.MaxInt, Fragments: math.MaxInt}.withDefaults()
 	p.whole, p.alias = true, true
-	p.elems = make([]Element, 0, elements)
+	p.elems = make([]Element, 0, inner)
 	p.sets = make([]Dataset, 0, items)
 	p.bulk.advance()
 	p.w.resetBytes(in.b, 0)
 	h.Dataset = &h.dataset
-	if err := p.dataset(h.Dataset, encoding{}, toEOF, 0); err != nil {
-		return nil, err
+	elements := make([]Element, 0, top)
+	for {
+		done, err := p.element(h.Dataset, &elements, 0, encoding{}, toEOF, 0)
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			break
+		}
 	}
+	h.Dataset.Elements, h.Dataset.ordered = elements, ascending(elements)
 	return &h.Header, nil
 }
 

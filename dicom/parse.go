@@ -60,7 +60,6 @@ type parser struct {
 	lim   Limits
 	whole bool // keep every value, pixel data too
 	alias bool // values are slices of the window's memory
-	meta  bool // in the File Meta Information
 	kept  int64
 	pixel *PixelData
 	ext   [2][]byte // Extended Offset Table, its Lengths
@@ -77,11 +76,13 @@ var parsers = sync.Pool{New: func() any { return new(parser) }}
 
 // release gives the parser back without anything of the caller's in it.
 func (p *parser) release() {
-	stack, items := p.stack[:cap(p.stack)], p.items[:cap(p.items)]
-	if len(stack) > 64<<10 {
+	stack, items := p.stack, p.items
+	clear(stack) // not empty after an error
+	clear(items)
+	if cap(stack) > 64<<10 {
 		stack = nil
 	}
-	if len(items) > 64<<10 {
+	if cap(items) > 64<<10 {
 		items = nil
 	}
 	pooled := p.w.pooled
@@ -110,9 +111,8 @@ func (p *parser) short(what string) error {
 func (p *parser) dataset(d *Dataset, enc encoding, end int64, depth int) error {
 	base := len(p.stack)
 	for {
-		done, err := p.element(d, base, enc, end, depth)
+		done, err := p.element(d, &p.stack, base, enc, end, depth)
 		if err != nil {
-			clear(p.stack[base:])
 			return err
 		}
 		if done {
@@ -133,8 +133,9 @@ func (p *parser) finish(d *Dataset, base int) {
 	p.stack = p.stack[:base]
 }
 
-// element reads one element of d; done says that the data set has ended.
-func (p *parser) element(d *Dataset, base int, enc encoding, end int64, depth int) (done bool, err error) {
+// element reads one element of d and puts it on the list, where those of d begin at base; done
+// says that the data set has ended.
+func (p *parser) element(d *Dataset, list *[]Element, base int, enc encoding, end int64, depth int) (done bool, err error) {
 	w := &p.w
 	if end >= 0 && w.offset() >= end {
 		if w.offset() > end {
@@ -148,9 +149,9 @@ func (p *parser) element(d *Dataset, base int, enc encoding, end int64, depth in
 	b := w.buf[w.pos:w.end]
 	t := enc.tag(b)
 	if t>>16 == 0xFFFE {
-		return p.delimiter(t, enc, end, depth)
+		return p.delimiter(t, list, enc, end, depth)
 	}
-	e, length, err := p.header(d, base, t, b, enc)
+	v, length, err := p.header(d, (*list)[base:], t, b, enc)
 	if err != nil {
 		return false, err
 	}
@@ -160,25 +161,41 @@ func (p *parser) element(d *Dataset, base int, enc encoding, end int64, depth in
 	if p.charge(minCharge); p.kept > p.lim.Header {
 		return false, exhausted("size of the header")
 	}
-	if p.bulk.next.number > 0 {
-		p.bulk.attach(&e)
+	if depth == 0 && !p.whole && pixelTag(t) && p.pixel == nil && length != undefinedLength {
+		return false, p.nativePixels(t, v, int64(length))
 	}
-	if length == undefinedLength || e.VR == vr.SQ {
-		err = p.nested(d, base, &e, length, enc, end, depth)
-	} else {
+	at := len(*list)
+	e := push(list)
+	e.Tag, e.VR = t, v
+	if p.bulk.next.number > 0 {
+		p.bulk.attach(e)
+	}
+	if length != undefinedLength && v != vr.SQ {
 		if end >= 0 && int64(length) > end-w.offset() {
 			return false, invalid("length of %s runs past the end of its item", t)
 		}
-		if depth == 0 && !p.whole && pixelTag(t) && p.pixel == nil {
-			return false, p.nativePixels(e, int64(length))
-		}
-		err = p.value(&e, int64(length), enc, depth)
+		return false, p.value(e, int64(length), enc, depth)
 	}
-	if err != nil {
-		return false, err
+	// Items push elements of their own, which may move the list: e must not be used meanwhile.
+	n := Element{Tag: t, VR: v}
+	*list = (*list)[:at]
+	noted, err := p.nested(d, *list, base, &n, length, enc, end, depth)
+	if err == nil && !noted {
+		*push(list) = n
 	}
-	p.stack = append(p.stack, e)
-	return false, nil
+	return false, err
+}
+
+// push adds an element; what lies behind the end of a list of the parser's is zero.
+func push(list *[]Element) *Element {
+	l := *list
+	if len(l) < cap(l) {
+		l = l[:len(l)+1]
+	} else {
+		l = append(l, Element{})
+	}
+	*list = l
+	return &l[len(l)-1]
 }
 
 // ended judges an end of the stream before a whole element header.
@@ -205,7 +222,7 @@ func (p *parser) padding() (bool, error) {
 }
 
 // delimiter handles a tag of group FFFE where an element was due.
-func (p *parser) delimiter(t tag.Tag, enc encoding, end int64, depth int) (bool, error) {
+func (p *parser) delimiter(t tag.Tag, list *[]Element, enc encoding, end int64, depth int) (bool, error) {
 	_, length, err := p.itemHeader(enc)
 	switch {
 	case err != nil:
@@ -224,39 +241,38 @@ func (p *parser) delimiter(t tag.Tag, enc encoding, end int64, depth int) (bool,
 		if err := p.value(&e, int64(length), enc, depth); err != nil {
 			return false, err
 		}
-		p.stack = append(p.stack, e)
+		*push(list) = e
 		return false, nil
 	}
 	return false, invalid("unexpected %s at offset %d", t, p.w.offset()-8)
 }
 
-// header reads tag, VR and length; b has 8 bytes at least.
-func (p *parser) header(d *Dataset, base int, t tag.Tag, b []byte, enc encoding) (Element, uint32, error) {
-	e := Element{Tag: t}
+// header reads VR and length behind the tag; b has 8 bytes at least. The elements of d so far
+// say which VR it is where the dictionary has several.
+func (p *parser) header(d *Dataset, open []Element, t tag.Tag, b []byte, enc encoding) (vr.VR, uint32, error) {
 	if enc.implicit {
 		p.w.pos += 8
 		v, several := dictionaryVR(t)
 		if several {
-			d.Elements, d.ordered = p.stack[base:], -1
+			d.Elements, d.ordered = open, -1
 			v = d.resolveVR(t, v)
 		}
-		e.VR = v
-		return e, enc.u32(b[4:]), nil
+		return v, enc.u32(b[4:]), nil
 	}
-	e.VR = vr.VR(b[4])<<8 | vr.VR(b[5])
-	if !e.VR.Long() {
-		if e.VR == blankVR && lengthMissing(t, b, enc) {
+	v := vr.VR(b[4])<<8 | vr.VR(b[5])
+	if !v.Long() {
+		if v == blankVR && lengthMissing(t, b, enc) {
 			p.w.pos += 6
-			return e, 0, nil
+			return v, 0, nil
 		}
 		p.w.pos += 8
-		return e, uint32(enc.u16(b[6:])), nil
+		return v, uint32(enc.u16(b[6:])), nil
 	}
 	if len(b) < 12 {
-		return e, 0, p.short("an element")
+		return v, 0, p.short("an element")
 	}
 	p.w.pos += 12
-	return e, enc.u32(b[8:]), nil
+	return v, enc.u32(b[8:]), nil
 }
 
 // blankVR stands where a device knew no VR; the length follows in the short form.
@@ -270,14 +286,15 @@ func lengthMissing(t tag.Tag, b []byte, enc encoding) bool {
 
 func (p *parser) charge(n int64) { p.kept += n }
 
-// nested reads what has undefined length, and sequences.
-func (p *parser) nested(d *Dataset, base int, e *Element, length uint32, enc encoding, end int64, depth int) (err error) {
+// nested reads what has undefined length, and sequences. noted says that it was pixel data,
+// which is no element of a header.
+func (p *parser) nested(d *Dataset, list []Element, base int, e *Element, length uint32, enc encoding, end int64, depth int) (noted bool, err error) {
 	e.Undefined = length == undefinedLength
 	if e.Undefined && p.encapsulated(e, enc) {
 		if depth == 0 && !p.whole && pixelTag(e.Tag) && p.pixel == nil {
-			return p.walkPixels(e, enc)
+			return true, p.walkPixels(e, enc)
 		}
-		return p.fragments(e, enc)
+		return false, p.fragments(e, enc)
 	}
 	inner := enc
 	switch {
@@ -287,18 +304,18 @@ func (p *parser) nested(d *Dataset, base int, e *Element, length uint32, enc enc
 	case e.VR == vr.UN:
 		inner = encoding{implicit: true} // PS3.5 6.2.2
 	default:
-		return invalid("%s of VR %q has undefined length", e.Tag, e.VR.String())
+		return false, invalid("%s of VR %q has undefined length", e.Tag, e.VR.String())
 	}
 	stop := toDelimiter
 	if !e.Undefined {
 		stop = p.w.offset() + int64(length)
 		if end >= 0 && stop > end {
-			return invalid("length of %s runs past the end of its item", e.Tag)
+			return false, invalid("length of %s runs past the end of its item", e.Tag)
 		}
 	}
-	d.Elements, d.ordered = p.stack[base:], -1 // items may ask for Pixel Representation
+	d.Elements, d.ordered = list[base:], -1 // items may ask for Pixel Representation
 	e.Items, err = p.sequence(d, inner, stop, depth+1)
-	return err
+	return false, err
 }
 
 // encapsulated reports whether an element of undefined length holds fragments, not items of a

@@ -179,17 +179,15 @@ func (p *parser) metaInformation(h *Header, lenient bool) error {
 	enc := ExplicitVRLittleEndian.encoding()
 	meta := &Dataset{}
 	base := len(p.stack)
-	p.meta = true
 	for p.w.fill(8) {
 		b := p.w.buf[p.w.pos:p.w.end]
 		if enc.tag(b).Group() != 2 {
 			break
 		}
-		if _, err := p.element(meta, base, enc, toEOF, 0); err != nil {
+		if _, err := p.element(meta, &p.stack, base, enc, toEOF, 0); err != nil {
 			return err
 		}
 	}
-	p.meta = false
 	found := len(p.stack) > base
 	p.finish(meta, base)
 	if found {
