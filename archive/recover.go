@@ -58,7 +58,7 @@ func (a *Archive) adopt(ctx context.Context, rec blob.Record) error {
 	}
 	defer r.Close()
 	sum := crc32.New(castagnoli)
-	hr := recorder{src: r, dst: sum}
+	hr := recorder{src: r, dst: sum, keep: maxHead}
 	h, err := dicom.ReadHeader(&hr, dicom.Source{}, a.cfg.Limits)
 	if err != nil {
 		return err

@@ -99,14 +99,14 @@ func (a *Archive) receive(w blob.Writer, in Incoming) (*dicom.Header, []byte, in
 			return nil, nil, 0, err
 		}
 	}
-	r := recorder{src: in.Data, dst: w}
+	r := recorder{src: in.Data, dst: w, keep: maxHead}
 	src := dicom.Source{TransferSyntax: in.TransferSyntax}
 	if in.TransferSyntax != "" {
 		if in.SOPClassUID == "" || in.SOPInstanceUID == "" {
 			return nil, nil, 0, errs.Errorf(errs.Mismatch, "archive.Store", "a bare data set needs SOP Class and Instance UID")
 		}
 		r.head = dicom.AppendMeta(nil, in.SOPClassUID, in.SOPInstanceUID, syntax(in.TransferSyntax), in.SourceAET)
-		r.size = int64(len(r.head))
+		r.keep, r.size = 0, int64(len(r.head))
 		src.Base = r.size
 		if _, err := w.Write(r.head); err != nil {
 			return nil, nil, 0, err
@@ -172,6 +172,7 @@ type recorder struct {
 	src    io.Reader
 	dst    io.Writer
 	head   []byte
+	keep   int // bytes to keep in head
 	size   int64
 	failed error
 }
@@ -179,7 +180,7 @@ type recorder struct {
 func (r *recorder) Read(p []byte) (int, error) {
 	n, err := r.src.Read(p)
 	if n > 0 {
-		if room := maxHead - len(r.head); r.size < maxHead && room > 0 {
+		if room := r.keep - len(r.head); room > 0 {
 			r.head = append(r.head, p[:min(n, room)]...)
 		}
 		r.size += int64(n)
