@@ -91,13 +91,15 @@ func (a *appender) dataset(dst []byte, d *dicom.Dataset) []byte {
 		if e.Tag.GroupLength() || e.Tag.Group() <= 2 || e.Tag.Group() == 0xFFFE {
 			continue
 		}
-		if !first {
-			dst = append(dst, ',')
+		at := len(dst)
+		if first {
+			dst = append(dst, blank[1:]...)
+			first = false
+		} else {
+			dst = append(dst, blank...)
+			at++
 		}
-		first = false
-		dst = append(dst, '"')
-		dst = e.Tag.AppendHex(dst)
-		dst = append(dst, '"', ':')
+		fill(dst[at+1:at+9], e.Tag)
 		if a.o.BulkURI != nil {
 			a.path = e.Tag.AppendHex(a.path[:base])
 		}
@@ -105,6 +107,17 @@ func (a *appender) dataset(dst []byte, d *dicom.Dataset) []byte {
 	}
 	a.path = a.path[:base]
 	return append(dst, '}')
+}
+
+// blank is copied at once and then filled in: most of the time goes into the frames around
+// values.
+const blank = `,"00000000":`
+
+func fill(b []byte, t tag.Tag) {
+	const digits = "0123456789ABCDEF"
+	_ = b[7]
+	b[0], b[1], b[2], b[3] = digits[t>>28], digits[t>>24&15], digits[t>>20&15], digits[t>>16&15]
+	b[4], b[5], b[6], b[7] = digits[t>>12&15], digits[t>>8&15], digits[t>>4&15], digits[t&15]
 }
 
 func ascending(elements []dicom.Element) bool {
@@ -124,8 +137,8 @@ func (a *appender) element(dst []byte, e *dicom.Element) []byte {
 	case v == vr.UN || !v.Known():
 		v = resolve(e.Tag)
 	}
-	dst = append(dst, `{"vr":"`...)
-	dst = append(dst, byte(v>>8), byte(v), '"')
+	dst = append(dst, `{"vr":"??"`...)
+	dst[len(dst)-3], dst[len(dst)-2] = byte(v>>8), byte(v)
 	switch {
 	case e.Bulk != nil || e.Fragments != nil:
 		dst = a.bulk(dst, e)

@@ -154,12 +154,17 @@ func appendString(dst, s []byte) []byte {
 // precision stays. JSON wants no plus sign, no leading zeros and digits around the point. What
 // is no number in the VR becomes a string (PS3.18 F.2.3 allows both).
 func appendDecimal(dst, b []byte, v vr.VR) []byte {
-	b = bytes.TrimLeft(b, " ")
+	for len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
+	if v == vr.DS && isJSONNumber(b) {
+		return append(dst, b...)
+	}
 	n, ok := scanDecimal(b)
 	if !ok || v == vr.IS && !n.integral() || len(b) > maxDecimal {
 		return appendText(dst, b)
 	}
-	if n.exponent != nil { // 1e400 is a number in JSON and infinite to its readers
+	if len(bytes.TrimLeft(n.exponent, "+-")) > 2 { // 1e400 is a number in JSON and infinite to its readers
 		if f, err := strconv.ParseFloat(string(b), 64); err != nil || math.IsInf(f, 0) {
 			return appendText(dst, b)
 		}
@@ -180,6 +185,28 @@ func appendDecimal(dst, b []byte, v vr.VR) []byte {
 		dst = append(dst, n.exponent...)
 	}
 	return dst
+}
+
+// isJSONNumber reports whether a short number without exponent is already as JSON wants it.
+func isJSONNumber(b []byte) bool {
+	if len(b) > maxDecimal {
+		return false
+	}
+	if len(b) > 0 && b[0] == '-' {
+		b = b[1:]
+	}
+	whole, b := digits(b)
+	if len(whole) == 0 || len(whole) > 1 && whole[0] == '0' {
+		return false
+	}
+	if len(b) == 0 {
+		return true
+	}
+	if b[0] != '.' {
+		return false
+	}
+	fraction, b := digits(b[1:])
+	return len(fraction) > 0 && len(b) == 0
 }
 
 // maxDecimal is beyond what DS allows (16 bytes) as far as devices are.
