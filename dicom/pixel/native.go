@@ -3,6 +3,7 @@ package pixel
 import (
 	"math"
 	"math/bits"
+	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
@@ -63,7 +64,11 @@ func frameBits(h *dicom.Header, frames int) (int64, error) {
 	}
 	rows, _ := h.Dataset.Int(tag.Rows)
 	columns, _ := h.Dataset.Int(tag.Columns)
-	samples, _ := h.Dataset.Int(tag.SamplesPerPixel)
+	photometric := h.Dataset.Text(tag.PhotometricInterpretation)
+	samples, ok := h.Dataset.Int(tag.SamplesPerPixel)
+	if !ok && (photometric == "" || strings.HasPrefix(photometric, "MONOCHROME")) {
+		samples = 1 // ACR-NEMA images, which knew no colour, have no such element
+	}
 	for _, a := range [...]struct {
 		value, max int64
 		name       string
@@ -80,7 +85,7 @@ func frameBits(h *dicom.Header, frames int) (int64, error) {
 	if samples != 3 {
 		return whole, nil
 	}
-	switch h.Dataset.Text(tag.PhotometricInterpretation) {
+	switch photometric {
 	case "YBR_FULL_422", "YBR_PARTIAL_422": // two of three samples are there (PS3.3 C.7.6.3.1.2)
 		// Some writers keep the name from a JPEG they decoded to all three samples.
 		if whole%8 == 0 {
