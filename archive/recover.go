@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -25,27 +28,56 @@ func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for rec, err := range a.blobs.List(ctx, func(k storage.Key) int64 { return tails[k] }) {
-		if ctx.Err() != nil {
-			return adopted, errs.E(errs.Canceled, "archive.Recover", ctx.Err())
+	var count atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(adopters)
+	var object []blob.Record // records of one object, in their order
+	adopt := func() {
+		rs := object
+		object = nil
+		g.Go(func() error { return a.adoptAll(gctx, rs, &count) })
+	}
+	for rec, err := range a.blobs.List(gctx, func(k storage.Key) int64 { return tails[k] }) {
+		if gctx.Err() != nil {
+			break
 		}
 		if err != nil { // one damaged object must not keep the others from being served
 			a.log.Error("a storage object could not be read; see fsck", "err", err)
 			continue
 		}
+		if len(object) > 0 && object[0].Location.Object != rec.Location.Object {
+			adopt()
+		}
+		object = append(object, rec)
+	}
+	adopt()
+	err = g.Wait()
+	if err == nil && ctx.Err() != nil {
+		err = errs.E(errs.Canceled, "archive.Recover", ctx.Err())
+	}
+	if n := count.Load(); n > 0 {
+		a.log.Info("objects behind the index were indexed", "count", n)
+	}
+	return int(count.Load()), err
+}
+
+// adopters is how many objects are indexed side by side: enough to share commits of the index.
+const adopters = 8
+
+// adoptAll indexes records of one object in their order, so that the tail the index knows never
+// has a gap before it.
+func (a *Archive) adoptAll(ctx context.Context, rs []blob.Record, count *atomic.Int64) error {
+	for _, rec := range rs {
 		if err := a.adopt(ctx, rec); err != nil {
 			if kind := errs.KindOf(err); kind == errs.Exhausted || kind == errs.Unavailable || ctx.Err() != nil {
-				return adopted, err
+				return err
 			}
 			a.log.Error("an object could not be indexed; it stays for fsck", "err", err)
 			continue
 		}
-		adopted++
+		count.Add(1)
 	}
-	if adopted > 0 {
-		a.log.Info("objects behind the index were indexed", "count", adopted)
-	}
-	return adopted, nil
+	return nil
 }
 
 // adopt indexes a committed blob. Nobody was told that it is stored, or it was stored and its
