@@ -108,21 +108,23 @@ func walk(d *Dataset, path []Step, visit func([]Step, *Element) bool) {
 // is none.
 func (d *Dataset) Text(t tag.Tag) string {
 	e := d.Get(t)
-	if e == nil || len(e.Value) == 0 || e.VR.Known() && !e.VR.Text() {
+	if e == nil || len(e.Value) == 0 {
 		return ""
 	}
-	b := e.Value
-	if e.VR.Charset() && !asciiOnly(b) {
+	v, b := e.KnownVR(), e.Value
+	switch {
+	case v.Known() && !v.Text():
+		return ""
+	case v.Charset() && !asciiOnly(b):
 		cs := d.Charset()
-		if e.VR.Multi() {
+		if v.Multi() {
 			b, _, _ = cs.Cut(b)
 		}
-		return trimText(decodeText(b, e.VR, cs), e.VR)
-	}
-	if e.VR.Multi() {
+		return trimText(decodeText(b, v, cs), v)
+	case v.Multi():
 		b = firstText(b)
 	}
-	return trimText(string(b), e.VR)
+	return trimText(string(b), v)
 }
 
 // Texts returns all values of a text element, decoded and without padding.
@@ -131,7 +133,7 @@ func (d *Dataset) Texts(t tag.Tag) []string {
 	if e == nil || len(e.Value) == 0 {
 		return nil
 	}
-	if e.VR.Charset() && !asciiOnly(e.Value) {
+	if e.KnownVR().Charset() && !asciiOnly(e.Value) {
 		return e.Strings(d.Charset())
 	}
 	return e.Strings(nil)

@@ -16,18 +16,29 @@ func (e *Element) IsEmpty() bool {
 	return len(e.Value) == 0 && len(e.Items) == 0 && len(e.Fragments) == 0 && e.Bulk == nil
 }
 
+// KnownVR returns the VR to interpret the value by: the dictionary's where the element came as
+// UN although the attribute is known (PS3.5 6.2.2), else its own.
+func (e *Element) KnownVR() vr.VR {
+	if e.VR != vr.UN || e.Tag.Private() {
+		return e.VR
+	}
+	v, _ := dictionaryVR(e.Tag)
+	return v
+}
+
 // Strings returns the values of a text element, decoded by cs (nil: as they are) and without
 // padding: trailing spaces and NULs, leading spaces too where they are not significant.
 // Dataset.Texts finds cs. Other elements give nil.
 func (e *Element) Strings(cs *charset.Set) []string {
-	if e.VR.Known() && !e.VR.Text() || len(e.Value) == 0 {
+	v := e.KnownVR()
+	if v.Known() && !v.Text() || len(e.Value) == 0 {
 		return nil
 	}
-	if !e.VR.Charset() {
+	if !v.Charset() {
 		cs = nil
 	}
-	if !e.VR.Multi() && e.VR.Known() {
-		return []string{trimText(decodeText(e.Value, e.VR, cs), e.VR)}
+	if !v.Multi() && v.Known() {
+		return []string{trimText(decodeText(e.Value, v, cs), v)}
 	}
 	out := make([]string, 0, bytes.Count(e.Value, []byte{'\\'})+1)
 	for rest, more := e.Value, true; more; {
@@ -37,7 +48,7 @@ func (e *Element) Strings(cs *charset.Set) []string {
 		} else {
 			value, rest, more = cs.Cut(rest)
 		}
-		out = append(out, trimText(decodeText(value, e.VR, cs), e.VR))
+		out = append(out, trimText(decodeText(value, v, cs), v))
 	}
 	return out
 }
@@ -75,13 +86,13 @@ func firstText(b []byte) []byte {
 // element), OB OW OL OV (unsigned), and IS, DS with whole numbers. A value that is no such
 // number ends the list: what comes behind it cannot be numbered.
 func (e *Element) Ints() []int64 {
-	switch e.VR {
-	case vr.IS, vr.DS:
+	v := e.KnownVR()
+	if v == vr.IS || v == vr.DS {
 		var out []int64
 		for b, more := e.Value, len(e.Value) > 0; more; {
-			var v []byte
-			v, b, more = bytes.Cut(b, []byte{'\\'})
-			n, ok := parseInt(v)
+			var value []byte
+			value, b, more = bytes.Cut(b, []byte{'\\'})
+			n, ok := parseInt(value)
 			if !ok {
 				return out
 			}
@@ -89,60 +100,60 @@ func (e *Element) Ints() []int64 {
 		}
 		return out
 	}
-	n := numbers(e)
+	n := numbers(e.Value, v)
 	if n == 0 {
 		return nil
 	}
 	out := make([]int64, n)
 	for i := range out {
-		out[i], _ = e.intAt(i)
+		out[i] = intAt(e.Value, v, i)
 	}
 	return out
 }
 
-// numbers returns how many whole binary values there are.
-func numbers(e *Element) int {
-	switch e.VR {
+// numbers returns how many whole integers b has.
+func numbers(b []byte, v vr.VR) int {
+	switch v {
 	case vr.AT:
-		return len(e.Value) / 4
+		return len(b) / 4
 	case vr.FL, vr.FD, vr.OF, vr.OD, vr.UN:
 		return 0
 	}
-	if size := e.VR.Size(); size > 0 {
-		return len(e.Value) / size
+	if size := v.Size(); size > 0 {
+		return len(b) / size
 	}
 	return 0
 }
 
 // Int returns the first value as an integer.
 func (e *Element) Int() (int64, bool) {
-	if e.VR == vr.IS || e.VR == vr.DS {
+	v := e.KnownVR()
+	if v == vr.IS || v == vr.DS {
 		return parseInt(firstText(e.Value))
 	}
-	return e.intAt(0)
-}
-
-func (e *Element) intAt(i int) (int64, bool) {
-	if i >= numbers(e) {
+	if numbers(e.Value, v) == 0 {
 		return 0, false
 	}
+	return intAt(e.Value, v, 0), true
+}
+
+func intAt(b []byte, v vr.VR, i int) int64 {
 	le := binary.LittleEndian
-	switch e.VR {
+	switch v {
 	case vr.AT:
-		b := e.Value[4*i:]
-		return int64(le.Uint16(b))<<16 | int64(le.Uint16(b[2:])), true
+		return int64(le.Uint16(b[4*i:]))<<16 | int64(le.Uint16(b[4*i+2:]))
 	case vr.OB:
-		return int64(e.Value[i]), true
+		return int64(b[i])
 	case vr.SS:
-		return int64(int16(le.Uint16(e.Value[2*i:]))), true
+		return int64(int16(le.Uint16(b[2*i:])))
 	case vr.US, vr.OW:
-		return int64(le.Uint16(e.Value[2*i:])), true
+		return int64(le.Uint16(b[2*i:]))
 	case vr.SL:
-		return int64(int32(le.Uint32(e.Value[4*i:]))), true
+		return int64(int32(le.Uint32(b[4*i:])))
 	case vr.UL, vr.OL:
-		return int64(le.Uint32(e.Value[4*i:])), true
+		return int64(le.Uint32(b[4*i:]))
 	default: // SV, UV, OV; UV above the range of int64 wraps
-		return int64(le.Uint64(e.Value[8*i:])), true
+		return int64(le.Uint64(b[8*i:]))
 	}
 }
 
@@ -167,7 +178,7 @@ func parseInt(b []byte) (int64, bool) {
 func (e *Element) Floats() []float64 {
 	le := binary.LittleEndian
 	var out []float64
-	switch e.VR {
+	switch e.KnownVR() {
 	case vr.FL, vr.OF:
 		out = make([]float64, len(e.Value)/4)
 		for i := range out {
