@@ -62,8 +62,8 @@ func (s *Store) listTenant(ctx context.Context, t storage.TenantID, from func(st
 				limit = info.Size()
 			}
 		}
-		if begin > 0 && begin >= limit {
-			continue
+		if begin > 0 && begin >= limit || grows && limit <= headerSize {
+			continue // seen before, or no record yet
 		}
 		if !s.listPack(ctx, t, k, begin, limit, yield) {
 			return false

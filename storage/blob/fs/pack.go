@@ -32,29 +32,49 @@ type pack struct {
 	committed atomic.Int64 // size, for List
 }
 
+// newPack begins a pack. It is known to the store before its file is there, so that List never
+// takes it for one of the past.
 func (s *Store) newPack(t storage.TenantID) (*pack, error) {
 	name := newName(time.Now())
-	dir := filepath.Join(s.packs(), string(t))
-	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path+openSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
-	if errors.Is(err, os.ErrNotExist) { // the tenant's first
-		if err = os.MkdirAll(dir, 0o750); err == nil {
-			if err = syncDir(s.packs()); err == nil {
-				f, err = os.OpenFile(path+openSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
-			}
-		}
+	p := &pack{
+		s: s, tenant: t,
+		key:  storage.Key(string(t) + "/" + name),
+		path: filepath.Join(s.packs(), string(t), name),
+	}
+	_, _ = rand.Read(p.salt[:])
+	s.mu.Lock()
+	s.byKey[p.key] = p
+	s.mu.Unlock()
+	err := p.create()
+	if err == nil {
+		err = p.begin()
 	}
 	if err != nil {
-		return nil, fail("fs.Create", err)
-	}
-	p := &pack{s: s, key: storage.Key(string(t) + "/" + name), tenant: t, path: path, f: f}
-	_, _ = rand.Read(p.salt[:])
-	if err := p.begin(); err != nil {
-		f.Close()
-		os.Remove(path + openSuffix)
+		p.close()
+		_ = os.Remove(p.path + openSuffix)
+		s.mu.Lock()
+		delete(s.byKey, p.key)
+		s.mu.Unlock()
 		return nil, fail("fs.Create", err)
 	}
 	return p, nil
+}
+
+func (p *pack) create() (err error) {
+	const flag = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	p.f, err = os.OpenFile(p.path+openSuffix, flag, 0o640)
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// The tenant's first.
+	if err = os.MkdirAll(p.dir(), 0o750); err != nil {
+		return err
+	}
+	if err = syncDir(p.s.packs()); err != nil {
+		return err
+	}
+	p.f, err = os.OpenFile(p.path+openSuffix, flag, 0o640)
+	return err
 }
 
 func (p *pack) begin() error {

@@ -200,14 +200,7 @@ func (s *Store) lease(t storage.TenantID) (*pack, error) {
 	}
 	s.mu.Unlock()
 
-	p, err := s.newPack(t)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.byKey[p.key] = p
-	s.mu.Unlock()
-	return p, nil
+	return s.newPack(t)
 }
 
 // release gives a leased pack back.
