@@ -137,13 +137,14 @@ func (p *parser) object(h *Header, src Source) (preamble []byte, err error) {
 	h.Dataset = &Dataset{}
 	if h.TransferSyntax.Deflated {
 		h.End, err = p.inflate(h)
-		return preamble, err
+	} else {
+		err = p.dataset(h.Dataset, h.TransferSyntax.encoding(), toEOF, 0)
+		h.End = p.w.offset()
 	}
-	if err = p.dataset(h.Dataset, h.TransferSyntax.encoding(), toEOF, 0); err != nil {
-		return nil, err
+	if err == nil && h.Meta != nil && len(h.Dataset.Elements) == 0 && p.pixel == nil {
+		err = invalid("truncated: meta information without a data set")
 	}
-	h.End = p.w.offset()
-	return preamble, nil
+	return preamble, err
 }
 
 // preamble reads the 128 bytes and the prefix (PS3.10 7.1).
