@@ -44,44 +44,69 @@ func compile(k Key, fuzzy bool) matchKey {
 	if len(k.Path) == 0 {
 		return m
 	}
-	t := k.Path[len(k.Path)-1]
-	m.one = One(t)
+	m.one = One(k.Path[len(k.Path)-1])
 	if k.Kind == Range {
+		m.lo, m.hi = k.Bounds()
 		m.bounds()
 		return m
 	}
-	for _, v := range k.Values {
-		c := v
-		if !(k.VR == vr.DA || k.VR == vr.TM) || !wild(v) {
-			c = Canon(t, k.VR, v)
-		}
-		if wild(v) && k.VR == vr.PN {
-			c = Fold(v) // a ^ before a * is not an empty component
-		}
-		m.canon = append(m.canon, c)
-		if m.fuzzy {
+	m.canon = k.Canon()
+	if m.fuzzy {
+		for _, c := range m.canon {
 			m.words = append(m.words, Words(c))
 		}
 	}
 	return m
 }
 
-func (m *matchKey) bounds() {
-	var from, to string
-	if len(m.Values) > 0 {
-		from = m.Values[0]
+// Canon returns the key's values as they are compared: in the form of Canon; those with a
+// wildcard folded only, for a ^ before a * is not an empty component.
+func (k *Key) Canon() []string {
+	t := k.Path[len(k.Path)-1]
+	out := make([]string, len(k.Values))
+	for i, v := range k.Values {
+		switch {
+		case !k.Wild(i):
+			out[i] = Canon(t, k.VR, v)
+		case k.VR == vr.DA || k.VR == vr.TM || Exact(t, k.VR):
+			out[i] = v
+		default:
+			out[i] = Fold(v)
+		}
 	}
-	if len(m.Values) > 1 {
-		to = m.Values[1]
-	}
-	switch m.VR {
+	return out
+}
+
+// Wild reports whether value i is a pattern.
+func (k *Key) Wild(i int) bool { return wildcards(k.VR) && wild(k.Values[i]) }
+
+// Bounds returns the ends of a Range of DA or TM in the form of Canon; "" is open.
+func (k *Key) Bounds() (lo, hi string) {
+	from, to := k.ends()
+	switch k.VR {
 	case vr.DA:
-		m.lo, _ = Date(from)
-		m.hi, _ = Date(to)
+		lo, _ = Date(from)
+		hi, _ = Date(to)
 	case vr.TM:
-		m.lo, _ = Clock(from)
-		m.hi, _ = lastClock(to)
-	case vr.DT:
+		lo, _ = Clock(from)
+		hi, _ = lastClock(to)
+	}
+	return lo, hi
+}
+
+func (k *Key) ends() (from, to string) {
+	if len(k.Values) > 0 {
+		from = k.Values[0]
+	}
+	if len(k.Values) > 1 {
+		to = k.Values[1]
+	}
+	return from, to
+}
+
+func (m *matchKey) bounds() {
+	from, to := m.ends()
+	if m.VR == vr.DT {
 		if i, ok := moment(from); ok {
 			m.span.first = i.first
 		}
@@ -201,7 +226,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 		return false
 	}
 	for i, k := range m.canon {
-		if k == c || wild(m.Values[i]) && v != vr.UI && Glob(k, c) {
+		if k == c || m.Wild(i) && Glob(k, c) {
 			return true
 		}
 	}
@@ -214,7 +239,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 func (m *matchKey) matchName(name string) bool {
 	for i, k := range m.canon {
 		is := func(s string) bool {
-			return s != "" && (k == s || wild(m.Values[i]) && Glob(k, s))
+			return s != "" && (k == s || m.Wild(i) && Glob(k, s))
 		}
 		if strings.Contains(k, "=") {
 			if is(name) {

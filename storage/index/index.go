@@ -104,7 +104,8 @@ type SeriesState struct {
 type Index interface {
 	// Add writes one instance and its change in one transaction. Concurrent calls may share a
 	// commit. When the SOP Instance UID is there already: replace false writes nothing and
-	// returns Added.Existing; replace true puts the new one in its place.
+	// returns Added.Existing; replace true puts the new one in its place and, durably, notes the
+	// location of the old one for erasure.
 	Add(ctx context.Context, t storage.TenantID, in Instance, replace bool) (Added, error)
 	// Find streams one data set per match at q.Level, in a stable order (studies newest first),
 	// in UTF-8, with the attributes of that level and above plus the counts of PS3.4 C.3.4
@@ -128,8 +129,9 @@ type Index interface {
 	PendingErasures(ctx context.Context) ([]blob.Location, error)
 	// Erased forgets pending erasures that were carried out.
 	Erased(ctx context.Context, ls []blob.Location) error
-	// Tails returns, for each object, the End of the last record that was indexed: recovery
-	// after a crash looks at records behind it only.
+	// Tails returns, for each object, the End up to which every record was handed to Add:
+	// recovery after a crash looks at records behind it only. It never lies behind a record
+	// whose Add may have been lost.
 	Tails(ctx context.Context) (map[storage.Key]int64, error)
 	// Has reports whether an instance lies at the location (fsck).
 	Has(ctx context.Context, l blob.Location) (bool, error)

@@ -1,0 +1,287 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+)
+
+// maxBatch bounds how many Adds share a commit, so that the first of them does not wait long.
+const maxBatch = 128
+
+const (
+	insertInstance = `INSERT INTO instances (tenant, series, study, number, uid, class, syntax, source,
+		object, offset, length, dataset_offset, dataset_crc, received, change, attrs)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (tenant, uid) DO NOTHING`
+	insertData   = `INSERT INTO instance_data (id, header, frames) VALUES (?,?,?)`
+	insertChange = `INSERT INTO changes (id, time, kind, instance) VALUES (?,?,0,?)`
+)
+
+// addition is one Add on its way through the writer.
+type addition struct {
+	tenant  storage.TenantID
+	in      index.Instance
+	replace bool
+
+	levels *split
+	attrs  []byte // of the instance
+	number int64
+	header []byte // packed
+
+	result index.Added
+	gives  bool // the entry there must give way: a transaction of its own
+	err    error
+	done   chan struct{}
+}
+
+// Add writes one instance. What can be done without the writer is done by the caller; the
+// writer takes every Add that waits into one transaction.
+func (ix *Index) Add(ctx context.Context, t storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
+	a, err := prepare(t, in, replace)
+	if err != nil {
+		return index.Added{}, err
+	}
+	if err := ix.send(ctx, a); err != nil {
+		return index.Added{}, err
+	}
+	// Once it is queued it will be written: an answer is due whatever becomes of ctx.
+	<-a.done
+	return a.result, a.err
+}
+
+func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, error) {
+	const op = "sqlite.Add"
+	if in.Dataset == nil || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "" || in.SOPInstanceUID == "" {
+		return nil, errs.Errorf(errs.Invalid, op, "study, series or SOP Instance UID is missing")
+	}
+	a := &addition{tenant: t, in: in, replace: replace, done: make(chan struct{})}
+	a.levels = splitLevels(in.Dataset)
+	attrs, err := encode(a.levels.level(a.levels.instance))
+	if err != nil {
+		return nil, errs.E(errs.Invalid, op, err)
+	}
+	a.attrs = attrs
+	a.number = number(in.Dataset.Get(tag.InstanceNumber))
+	a.header = packHeader(in.Header)
+	return a, nil
+}
+
+func (ix *Index) send(ctx context.Context, a *addition) error {
+	ix.closing.RLock()
+	defer ix.closing.RUnlock()
+	if ix.closed {
+		return errs.Errorf(errs.Unavailable, "sqlite.Add", "the index is closed")
+	}
+	select {
+	case ix.queue <- a:
+		return nil
+	case <-ctx.Done():
+		return errs.E(errs.Canceled, "sqlite.Add", ctx.Err())
+	}
+}
+
+// run is the writer: it takes what waits, writes it in one transaction and answers.
+func (ix *Index) run() {
+	batch := make([]*addition, 0, maxBatch)
+	for first := range ix.queue {
+		batch = append(batch[:0], first)
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case a, ok := <-ix.queue:
+				if !ok {
+					break more
+				}
+				batch = append(batch, a)
+			default:
+				break more
+			}
+		}
+		ix.write(batch)
+		for i, a := range batch {
+			close(a.done)
+			batch[i] = nil
+		}
+	}
+}
+
+// write carries out a batch. If its transaction fails, each item gets one of its own, so that
+// one that cannot be written does not take the others with it.
+func (ix *Index) write(batch []*addition) {
+	if err := ix.transact(sqldb.Process, batch); err != nil {
+		for _, a := range batch {
+			a.err = ix.transact(sqldb.Process, []*addition{a})
+		}
+	}
+	for _, a := range batch {
+		if a.err == nil && a.gives {
+			a.err = ix.replace(a)
+		}
+	}
+}
+
+// transact writes the items in one transaction, all or none.
+func (ix *Index) transact(d sqldb.Durability, items []*addition) error {
+	err := ix.db.Write(context.Background(), d, func(c *sqldb.Conn) error {
+		for _, a := range items {
+			a.result, a.gives = index.Added{}, false
+			if err := ix.state.add(c, a); err != nil {
+				return err
+			}
+		}
+		return ix.state.flush(c)
+	})
+	if err != nil {
+		ix.forget()
+		return err
+	}
+	ix.generation.Add(1)
+	return nil
+}
+
+// forget drops what the writer remembers: after a rollback it may be wrong.
+func (ix *Index) forget() { ix.state = newWriterState(ix.now) }
+
+// add writes one instance, its parents where they are new, and its change. Counters follow in
+// flush.
+func (w *writerState) add(c *sqldb.Conn, a *addition) error {
+	t, err := w.tenant(c, a.tenant)
+	if err != nil {
+		return err
+	}
+	obj, err := w.object(c, a.in.Blob.Location.Object)
+	if err != nil {
+		return err
+	}
+	st, err := w.study(c, t, a.in.StudyInstanceUID)
+	if err != nil {
+		return err
+	}
+	var se *seriesState
+	if st != nil {
+		if se, err = w.series(c, st, t.id, a.in.SeriesInstanceUID); err != nil {
+			return err
+		}
+	}
+	// The next instance of a series we have just written to needs no look at what is there:
+	// the INSERT tells. In all other cases parents would be changed for a duplicate.
+	settled := st != nil && se != nil && st.knows(a.levels.studySum) && se.knows(a.levels.seriesSum)
+	if !settled {
+		if found, err := w.existing(c, t, a); err != nil || found {
+			return err
+		}
+		if st, se, err = w.parents(c, t, st, se, a); err != nil {
+			return err
+		}
+	}
+	inserted, err := w.insert(c, t, st, se, obj, a)
+	if err != nil {
+		return err
+	}
+	if !inserted {
+		_, err = w.existing(c, t, a)
+	}
+	return err
+}
+
+func (w *writerState) insert(c *sqldb.Conn, t *tenantState, st *studyState, se *seriesState, obj *objectState, a *addition) (bool, error) {
+	class, err := w.term(c, a.in.SOPClassUID)
+	if err != nil {
+		return false, err
+	}
+	syntax, err := w.term(c, a.in.TransferSyntaxUID)
+	if err != nil {
+		return false, err
+	}
+	source, err := w.term(c, a.in.SourceAET)
+	if err != nil {
+		return false, err
+	}
+	received := a.in.Blob.Received
+	if received.IsZero() {
+		received = w.now()
+	}
+	l := a.in.Blob.Location
+	seq := t.seq + 1
+	r, err := c.Exec(insertInstance, t.id, se.id, st.id, a.number, a.in.SOPInstanceUID, class, syntax, source,
+		obj.id, l.Offset, l.Length, a.in.DatasetOffset, a.in.DatasetCRC, received.UnixNano(), seq, a.attrs)
+	if err != nil || r.Changed == 0 {
+		return false, err
+	}
+	if _, err := c.Exec(insertData, r.LastID, a.header, a.in.Frames); err != nil {
+		return false, err
+	}
+	if _, err := c.Exec(insertChange, changeID(t.id, seq), w.now().UnixNano(), r.LastID); err != nil {
+		return false, err
+	}
+	t.seq = seq
+	a.result.Sequence = seq
+	se.instances, se.revision, se.dirty = se.instances+1, seq, true
+	st.instances, st.arrived, st.dirty = st.instances+1, seq, true
+	st.addClass(a.in.SOPClassUID)
+	obj.live++
+	obj.seen(a.in.Blob)
+	return true, nil
+}
+
+// existing fills the result if the SOP Instance UID is there. Its record counts as seen: it is
+// a replay, or a duplicate whose bytes the archive takes back.
+func (w *writerState) existing(c *sqldb.Conn, t *tenantState, a *addition) (bool, error) {
+	e, id, err := w.entry(c, t.id, a.in.SOPInstanceUID)
+	if err != nil || id == 0 {
+		return false, err
+	}
+	if a.replace {
+		a.gives = true
+		return true, nil
+	}
+	a.result = index.Added{Existing: &e}
+	if obj, err := w.object(c, a.in.Blob.Location.Object); err == nil {
+		obj.seen(a.in.Blob)
+	}
+	return true, nil
+}
+
+// replace puts an instance in the place of the one that is there. The old one's bytes will be
+// erased, so this is durable.
+func (ix *Index) replace(a *addition) error {
+	err := ix.db.Write(context.Background(), sqldb.Durable, func(c *sqldb.Conn) error {
+		a.result, a.gives = index.Added{}, false
+		t, err := ix.state.tenant(c, a.tenant)
+		if err != nil {
+			return err
+		}
+		e, id, err := ix.state.entry(c, t.id, a.in.SOPInstanceUID)
+		if err != nil {
+			return err
+		}
+		if id != 0 {
+			if err := ix.remove(c, t.id, []int64{id}, nil); err != nil {
+				return err
+			}
+			ix.forget()
+		}
+		if err := ix.state.add(c, a); err != nil {
+			return err
+		}
+		if id != 0 {
+			a.result.Replaced = &e
+		}
+		return ix.state.flush(c)
+	})
+	if err != nil {
+		ix.forget()
+		return err
+	}
+	ix.generation.Add(1)
+	return nil
+}
+
+func changeID(tenant, seq int64) int64 { return tenant<<40 | seq }
+
+func unixNano(n int64) time.Time { return time.Unix(0, n) }

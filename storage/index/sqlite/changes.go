@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+)
+
+// maxChanges bounds one answer of Changes.
+const maxChanges = 10_000
+
+const (
+	selectChanges = `SELECT c.id, c.time, c.kind, coalesce(c.study, s.uid), coalesce(c.series, e.uid),
+		coalesce(c.uid, i.uid), coalesce(c.class, i.class) FROM changes c
+		LEFT JOIN instances i ON i.id=c.instance LEFT JOIN series e ON e.id=i.series
+		LEFT JOIN studies s ON s.id=i.study
+		WHERE c.id>? AND c.id<? ORDER BY c.id LIMIT ?`
+	selectErasures = `SELECT object, offset, length FROM pending_erasures ORDER BY object, offset`
+	deleteErasure  = `DELETE FROM pending_erasures WHERE object=? AND offset=?`
+	selectTails    = `SELECT key, tail FROM objects WHERE tail>0`
+	selectHas      = `SELECT count(*) FROM objects o CROSS JOIN instances i ON i.object=o.id
+		WHERE o.key=? AND i.offset=? AND i.length=?`
+)
+
+// Changes returns up to limit changes after the sequence number (limit 0: as many as one answer
+// may hold).
+func (ix *Index) Changes(ctx context.Context, t storage.TenantID, after int64, limit int) ([]index.Change, error) {
+	if limit <= 0 || limit > maxChanges {
+		limit = maxChanges
+	}
+	after = max(after, 0)
+	var out []index.Change
+	err := ix.read(ctx, t, func(c *sqldb.Conn, tenant int64) error {
+		r, err := c.Query(selectChanges, changeID(tenant, 0)+after, changeID(tenant+1, 0), limit)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		for r.Next() {
+			ch := index.Change{
+				Sequence: r.Int(0) & (1<<40 - 1),
+				Time:     unixNano(r.Int(1)),
+				Kind:     index.InstanceStored,
+				Ref:      index.Ref{StudyInstanceUID: r.Text(3), SeriesInstanceUID: r.Text(4), SOPInstanceUID: r.Text(5)},
+			}
+			if r.Int(2) == 1 {
+				ch.Kind = index.InstanceDeleted
+			}
+			if ch.SOPClassUID, err = ix.terms.term(c, r.Int(6)); err != nil {
+				return err
+			}
+			out = append(out, ch)
+		}
+		return r.Err()
+	})
+	return out, err
+}
+
+// PendingErasures lists locations removed from the index whose bytes may still be there.
+func (ix *Index) PendingErasures(ctx context.Context) ([]blob.Location, error) {
+	var out []blob.Location
+	err := ix.db.Read(ctx, func(c *sqldb.Conn) error {
+		r, err := c.Query(selectErasures)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		for r.Next() {
+			out = append(out, blob.Location{Object: storage.Key(r.Text(0)), Offset: r.Int(1), Length: r.Int(2)})
+		}
+		return r.Err()
+	})
+	return out, err
+}
+
+// Erased forgets pending erasures that were carried out.
+func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
+	if len(ls) == 0 {
+		return nil
+	}
+	return ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error {
+		for _, l := range ls {
+			if _, err := c.Exec(deleteErasure, string(l.Object), l.Offset); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Tails returns, for each object, the offset up to which every record has been seen.
+func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
+	out := make(map[storage.Key]int64)
+	err := ix.db.Read(ctx, func(c *sqldb.Conn) error {
+		r, err := c.Query(selectTails)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		for r.Next() {
+			out[storage.Key(r.Text(0))] = r.Int(1)
+		}
+		return r.Err()
+	})
+	return out, err
+}
+
+// Has reports whether an instance lies at the location.
+func (ix *Index) Has(ctx context.Context, l blob.Location) (found bool, err error) {
+	err = ix.db.Read(ctx, func(c *sqldb.Conn) error {
+		n, err := c.Int(selectHas, string(l.Object), l.Offset, l.Length)
+		found = n > 0
+		return err
+	})
+	return found, err
+}

@@ -1,0 +1,439 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/aurelius-imaging/aurelius/dicom/query"
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
+)
+
+// plan is how a query is carried out: SQL narrows each level of the hierarchy, what SQL cannot
+// decide is left to matchers. Studies come first, their series and instances by statements of
+// their own: no join, no sort except of studies found by something else than their order.
+type plan struct {
+	level     query.Level
+	tenant    int64
+	from      string // table and index of the statement for studies (or patients)
+	inOrder   bool   // from yields the order of answers by itself
+	studies   where
+	series    where
+	instances where
+
+	restStudy    *query.Matcher // nil: SQL decides
+	restSeries   *query.Matcher
+	restInstance *query.Matcher
+	header       bool // instances answer from their header
+}
+
+// where is a conjunction.
+type where struct {
+	sql  strings.Builder
+	args []any
+}
+
+func (w *where) and(sql string, args ...any) {
+	w.sql.WriteString(" AND ")
+	w.sql.WriteString(sql)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) empty() bool { return w.sql.Len() == 0 }
+
+const (
+	fromNewest    = `studies s INDEXED BY studies_newest WHERE s.tenant=?`
+	fromAccession = `studies s INDEXED BY studies_accession WHERE s.tenant=?`
+	fromPatientID = `studies s INDEXED BY studies_patient_id WHERE s.tenant=?`
+	fromUID       = `studies s WHERE s.tenant=?`
+	fromRow       = `studies s NOT INDEXED WHERE +s.tenant=?`
+	fromPatients  = `patients p NOT INDEXED WHERE +p.tenant=?`
+	fromPatient   = `patients p WHERE p.tenant=?`
+
+	nameIs     = `s.id IN (SELECT study FROM study_names WHERE tenant=? AND kind=0 AND name=?)`
+	nameBegins = `s.id IN (SELECT study FROM study_names WHERE tenant=? AND kind=0 AND name>=? AND name<? AND name GLOB ?)`
+	wordBegins = `s.id IN (SELECT study FROM study_names WHERE tenant=? AND kind=1 AND name>=? AND name<?)`
+
+	studyOfSeries   = `s.id IN (SELECT study FROM series WHERE tenant=? AND uid`
+	studyOfInstance = `s.id IN (SELECT study FROM instances WHERE tenant=? AND uid`
+)
+
+// minPrefix is how many characters make a name selective enough to be looked up by.
+const minPrefix = 2
+
+// columns of single values, by level. The Canon of the attribute's first value is in them.
+var studyColumn = map[tag.Tag]string{
+	tag.StudyInstanceUID: "s.uid", tag.StudyDate: "s.study_date", tag.StudyTime: "s.study_time",
+	tag.AccessionNumber: "s.accession", tag.StudyID: "s.study_id", tag.StudyDescription: "s.description",
+	tag.PatientID: "s.patient_id", tag.IssuerOfPatientID: "s.issuer",
+	tag.PatientBirthDate: "s.birth_date", tag.PatientSex: "s.sex",
+}
+
+var patientColumn = map[tag.Tag]string{
+	tag.PatientID: "p.patient_id", tag.IssuerOfPatientID: "p.issuer",
+	tag.PatientBirthDate: "p.birth_date", tag.PatientSex: "p.sex",
+}
+
+var seriesColumn = map[tag.Tag]string{
+	tag.SeriesInstanceUID: "e.uid", tag.SeriesDescription: "e.description", tag.Modality: "e.modality",
+	tag.BodyPartExamined: "e.body_part", tag.SeriesDate: "e.series_date",
+}
+
+var instanceColumn = map[tag.Tag]string{tag.SOPInstanceUID: "i.uid"}
+
+// newPlan sorts the keys: into SQL, into matchers, or both.
+func newPlan(tenant int64, q *query.Query) *plan {
+	p := &plan{level: q.Level, tenant: tenant}
+	var rest [4][]query.Key
+	for _, k := range q.Keys {
+		if len(k.Path) == 0 {
+			continue
+		}
+		level := query.LevelOf(k.Path[0])
+		if level == query.Patient && q.Level > query.Patient {
+			level = query.Study
+		}
+		if level > q.Level || !p.push(q, level, k) {
+			level = min(level, q.Level)
+			rest[level] = append(rest[level], k)
+		}
+	}
+	matcher := func(keys []query.Key) *query.Matcher {
+		if len(keys) == 0 {
+			return nil
+		}
+		return q.Compile(keys...)
+	}
+	p.restStudy = matcher(append(rest[query.Patient], rest[query.Study]...))
+	p.restSeries, p.restInstance = matcher(rest[query.Series]), matcher(rest[query.Instance])
+	p.drive(q)
+	p.header = q.Level == query.Instance && (q.ReturnAll || beyondAttrs(q, rest[query.Instance]))
+	return p
+}
+
+// beyondAttrs reports whether attributes are asked for that stand in the header only.
+func beyondAttrs(q *query.Query, rest []query.Key) bool {
+	for _, k := range rest {
+		if !keptInstance(k.Path[0]) {
+			return true
+		}
+	}
+	for _, t := range q.Return {
+		if query.LevelOf(t) == query.Instance && !keptInstance(t) {
+			return true
+		}
+	}
+	return false
+}
+
+func keptInstance(t tag.Tag) bool {
+	switch t {
+	case tag.SOPInstanceUID, tag.SOPClassUID, tag.AvailableTransferSyntaxUID, tag.InstanceAvailability,
+		tag.SpecificCharacterSet, tag.RetrieveURL, tag.RetrieveAETitle, tag.QueryRetrieveLevel:
+		return true
+	}
+	return instanceAttrs[t]
+}
+
+// push adds a key to the SQL of its level and reports whether that decides it for good.
+func (p *plan) push(q *query.Query, level query.Level, k query.Key) bool {
+	t := k.Path[0]
+	if len(k.Path) > 1 || k.VR != t.VR() {
+		return false
+	}
+	switch level {
+	case query.Patient:
+		col, ok := patientColumn[t]
+		return ok && text(&p.studies, col, k)
+	case query.Study:
+		switch t {
+		case tag.PatientName:
+			return p.name(q, k)
+		case tag.ModalitiesInStudy:
+			return modalities(&p.studies, k)
+		}
+		col, ok := studyColumn[t]
+		return ok && text(&p.studies, col, k)
+	case query.Series:
+		switch t {
+		case tag.SeriesNumber:
+			return numbers(&p.series, "e.number", k)
+		case tag.Modality:
+			modalities(&p.studies, k) // a study without it need not be looked into
+		}
+		col, ok := seriesColumn[t]
+		return ok && text(&p.series, col, k)
+	}
+	switch t {
+	case tag.InstanceNumber:
+		return numbers(&p.instances, "i.number", k)
+	case tag.SOPClassUID:
+		return classes(&p.instances, k)
+	}
+	col, ok := instanceColumn[t]
+	return ok && text(&p.instances, col, k)
+}
+
+// drive chooses the index by which studies are found: what is most selective first.
+func (p *plan) drive(q *query.Query) {
+	if p.level == query.Patient {
+		p.from, p.inOrder = fromPatients, true
+		if equals(q, tag.PatientID) {
+			p.from = fromPatient
+		}
+		return
+	}
+	switch {
+	case equals(q, tag.StudyInstanceUID):
+		p.from = fromUID
+	case p.level >= query.Instance && equals(q, tag.SOPInstanceUID):
+		p.from = fromRow
+		p.under(studyOfInstance, q, tag.SOPInstanceUID)
+	case p.level >= query.Series && equals(q, tag.SeriesInstanceUID):
+		p.from = fromRow
+		p.under(studyOfSeries, q, tag.SeriesInstanceUID)
+	case equals(q, tag.AccessionNumber) || begins(q, tag.AccessionNumber):
+		p.from = fromAccession
+	case equals(q, tag.PatientID) || begins(q, tag.PatientID):
+		p.from = fromPatientID
+	case p.byName(q):
+		p.from = fromRow
+	default:
+		p.from, p.inOrder = fromNewest, true
+	}
+}
+
+// under adds the studies of the series or instances asked for by UID.
+func (p *plan) under(sql string, q *query.Query, t tag.Tag) {
+	for i := range q.Keys {
+		if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == t {
+			cond, args := oneOf(k.Canon())
+			p.studies.and(sql+cond+")", append([]any{p.tenant}, args...)...)
+			return
+		}
+	}
+}
+
+// equals reports whether the attribute is asked for by values without wildcard.
+func equals(q *query.Query, t tag.Tag) bool {
+	for i := range q.Keys {
+		k := &q.Keys[i]
+		if len(k.Path) == 1 && k.Path[0] == t && (k.Kind == query.Single || k.Kind == query.List || k.Kind == query.Wildcard) {
+			for j := range k.Values {
+				if k.Wild(j) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// begins reports whether the attribute is asked for by one pattern with a beginning.
+func begins(q *query.Query, t tag.Tag) bool {
+	for i := range q.Keys {
+		if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == t && k.Kind == query.Wildcard {
+			return len(prefix(k.Canon()[0])) >= minPrefix
+		}
+	}
+	return false
+}
+
+func (p *plan) byName(q *query.Query) bool {
+	for i := range q.Keys {
+		k := &q.Keys[i]
+		if len(k.Path) != 1 || k.Path[0] != tag.PatientName || len(k.Values) != 1 || k.Kind == query.Range {
+			continue
+		}
+		c := k.Canon()[0]
+		switch {
+		case strings.Contains(c, "="):
+			return false
+		case q.Fuzzy:
+			return !k.Wild(0)
+		case k.Wild(0):
+			return len(prefix(c)) >= minPrefix
+		}
+		return true
+	}
+	return false
+}
+
+// name adds PatientName: through study_names where the value begins with something, else by a
+// scan of the order's index.
+func (p *plan) name(q *query.Query, k query.Key) bool {
+	if k.Kind == query.Empty {
+		p.studies.and("s.name=''")
+		return false
+	}
+	if len(k.Values) != 1 {
+		return false
+	}
+	c, w := k.Canon()[0], &p.studies
+	switch {
+	case c == "":
+		w.and("0")
+		return true
+	case strings.Contains(c, "=") && !q.Fuzzy:
+		w.and("s.name GLOB ?", glob(c, k.Wild(0)))
+		return true
+	case q.Fuzzy && k.Wild(0) || strings.Contains(c, "="):
+		for _, word := range query.Words(c) {
+			w.and("instr(s.name, ?)>0", word)
+		}
+		return false
+	case q.Fuzzy:
+		words := query.Words(c)
+		for _, word := range words {
+			w.and(wordBegins, p.tenant, word, word+last)
+		}
+		if len(words) == 0 {
+			w.and("0")
+		}
+		return true
+	case !k.Wild(0):
+		w.and(nameIs, p.tenant, c)
+		return true
+	}
+	if pre := prefix(c); len(pre) >= minPrefix {
+		w.and(nameBegins, p.tenant, pre, pre+last, glob(c, true))
+		return true
+	}
+	// A name of several groups must be taken apart; there are few.
+	w.and("(s.name GLOB ? OR instr(s.name, '=')>0)", glob(c, true))
+	return false
+}
+
+// last is behind every string with the prefix it is appended to.
+const last = "\U0010FFFF"
+
+// text adds the condition of a key on a text column.
+func text(w *where, col string, k query.Key) bool {
+	switch k.Kind {
+	case query.Empty:
+		w.and(col + "=''") // also what is no date: not decided
+		return false
+	case query.Range:
+		lo, hi := k.Bounds()
+		if k.VR != vr.DA && k.VR != vr.TM {
+			return false
+		}
+		w.and(col+">=?", max(lo, "0")) // '' is no date
+		if hi != "" {
+			w.and(col+"<=?", hi)
+		}
+		return true
+	}
+	var plain, patterns []string
+	for i, c := range k.Canon() {
+		switch {
+		case c == "":
+		case k.Wild(i):
+			patterns = append(patterns, c)
+		default:
+			plain = append(plain, c)
+		}
+	}
+	switch {
+	case len(plain)+len(patterns) == 0:
+		w.and("0")
+	case len(patterns) == 0:
+		cond, args := oneOf(plain)
+		w.and(col+cond, args...)
+	case len(patterns) == 1 && len(plain) == 0:
+		if pre := prefix(patterns[0]); pre != "" {
+			w.and(col+">=? AND "+col+"<?", pre, pre+last)
+		}
+		w.and(col+" GLOB ?", glob(patterns[0], true))
+	default:
+		var sql []string
+		var args []any
+		for _, c := range patterns {
+			sql, args = append(sql, col+" GLOB ?"), append(args, glob(c, true))
+		}
+		if len(plain) > 0 {
+			cond, more := oneOf(plain)
+			sql, args = append(sql, col+cond), append(args, more...)
+		}
+		w.and("("+strings.Join(sql, " OR ")+")", args...)
+	}
+	return true
+}
+
+// oneOf is = for one value, and IN over a list that is one parameter whatever its length.
+func oneOf(values []string) (string, []any) {
+	if len(values) == 1 {
+		return "=?", []any{values[0]}
+	}
+	b, _ := json.Marshal(values) // strings always marshal
+	return " IN (SELECT value FROM json_each(?))", []any{string(b)}
+}
+
+// glob turns a DICOM pattern, or a plain value, into one of SQLite's GLOB, where [ is special.
+func glob(s string, pattern bool) string {
+	if !pattern {
+		s = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(s)
+		return s
+	}
+	return strings.ReplaceAll(s, "[", "[[]")
+}
+
+// prefix is what stands before the first wildcard.
+func prefix(pattern string) string {
+	if i := strings.IndexAny(pattern, "*?"); i >= 0 {
+		return pattern[:i]
+	}
+	return pattern
+}
+
+// modalities narrows by the set of modalities kept with the study. Its case is as it came, so
+// a pattern is left to the matcher.
+func modalities(w *where, k query.Key) bool {
+	if k.Kind != query.Single && k.Kind != query.List {
+		return false
+	}
+	var sql []string
+	var args []any
+	for i, c := range k.Canon() {
+		if k.Wild(i) {
+			return false
+		}
+		if c != "" {
+			sql, args = append(sql, `instr(lower(s.modalities), ?)>0`), append(args, `\`+c+`\`)
+		}
+	}
+	if len(sql) == 0 {
+		w.and("0")
+		return true
+	}
+	w.and("("+strings.Join(sql, " OR ")+")", args...)
+	return true
+}
+
+// numbers narrows by an IS column; what is no number is left to the matcher.
+func numbers(w *where, col string, k query.Key) bool {
+	if k.Kind != query.Single && k.Kind != query.List {
+		return false
+	}
+	var ns []int64
+	for _, v := range k.Values {
+		n, ok := wholeNumber(v)
+		if !ok {
+			return false
+		}
+		ns = append(ns, n)
+	}
+	b, _ := json.Marshal(ns) // numbers always marshal
+	w.and(col+" IN (SELECT value FROM json_each(?))", string(b))
+	return true
+}
+
+func classes(w *where, k query.Key) bool {
+	if k.Kind != query.Single && k.Kind != query.List {
+		return false
+	}
+	cond, args := oneOf(k.Canon())
+	w.and("i.class IN (SELECT id FROM terms WHERE term"+cond+")", args...)
+	return true
+}

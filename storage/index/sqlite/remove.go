@@ -1,0 +1,250 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+)
+
+const (
+	selectRemoval = `SELECT i.id, i.series, i.study, i.change, i.class, s.uid, e.uid, i.uid, i.object, o.key,
+		i.offset, i.length FROM instances i CROSS JOIN series e ON e.id=i.series
+		CROSS JOIN studies s ON s.id=i.study CROSS JOIN objects o ON o.id=i.object WHERE i.id=?`
+	settleChange   = `UPDATE changes SET instance=NULL, study=?, series=?, uid=?, class=? WHERE id=?`
+	insertDeletion = `INSERT INTO changes (id, time, kind, study, series, uid, class) VALUES (?,?,1,?,?,?,?)`
+	insertErasure  = `INSERT OR REPLACE INTO pending_erasures (object, offset, length) VALUES (?,?,?)`
+	deleteInstance = `DELETE FROM instances WHERE id=?`
+	deleteData     = `DELETE FROM instance_data WHERE id=?`
+	lessObject     = `UPDATE objects SET live=live-1 WHERE id=?`
+
+	countSeries  = `SELECT count(*) FROM instances WHERE series=?`
+	deleteSeries = `DELETE FROM series WHERE id=?`
+
+	selectStudyRow = `SELECT tenant, patient, name FROM studies WHERE id=?`
+	countStudy     = `SELECT count(*) FROM series WHERE study=?`
+	sumStudy       = `SELECT sum(instances) FROM series WHERE study=?`
+	selectSets     = `SELECT attrs FROM series WHERE study=? ORDER BY id`
+	selectClasses  = `SELECT t.term FROM series e CROSS JOIN instances i ON i.series=e.id
+		CROSS JOIN terms t ON t.id=i.class WHERE e.study=? GROUP BY t.term ORDER BY min(i.id)`
+	shrinkStudy     = `UPDATE studies SET series=?, instances=?, modalities=?, classes=? WHERE id=?`
+	deleteStudy     = `DELETE FROM studies WHERE id=?`
+	countPatient    = `SELECT count(*) FROM studies WHERE patient=?`
+	deletePatient   = `DELETE FROM patients WHERE id=?`
+	selectUnderInst = `SELECT i.id FROM instances i WHERE i.tenant=? AND i.uid=?
+		AND (?='' OR (SELECT uid FROM series WHERE id=i.series)=?)
+		AND (?='' OR (SELECT uid FROM studies WHERE id=i.study)=?)`
+	selectUnderSeries = `SELECT i.id FROM series e CROSS JOIN instances i ON i.series=e.id
+		WHERE e.tenant=? AND e.uid=? AND (?='' OR (SELECT uid FROM studies WHERE id=e.study)=?)`
+	selectUnderStudy = `SELECT i.id FROM studies s CROSS JOIN series e ON e.study=s.id
+		CROSS JOIN instances i ON i.series=e.id WHERE s.tenant=? AND s.uid=?`
+)
+
+// Remove deletes the rows under r, notes their locations for erasure and writes a change for
+// each instance, in one durable transaction.
+func (ix *Index) Remove(ctx context.Context, t storage.TenantID, r index.Ref) ([]blob.Location, error) {
+	const op = "sqlite.Remove"
+	if r == (index.Ref{}) {
+		return nil, errs.Errorf(errs.Invalid, op, "nothing named to remove")
+	}
+	var gone []blob.Location
+	err := ix.db.Write(ctx, sqldb.Durable, func(c *sqldb.Conn) error {
+		tenant, err := tenantID(c, t)
+		if err != nil {
+			return err
+		}
+		ids, err := under(c, tenant, r)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return errs.Errorf(errs.NotFound, op, "nothing there to remove")
+		}
+		// The counters below are written past the writer's memory.
+		ix.forget()
+		return ix.remove(c, tenant, ids, &gone)
+	})
+	if err != nil {
+		return nil, err
+	}
+	ix.generation.Add(1)
+	return gone, nil
+}
+
+// under lists the rows of the instances under r.
+func under(c *sqldb.Conn, tenant int64, r index.Ref) ([]int64, error) {
+	st, se := r.StudyInstanceUID, r.SeriesInstanceUID
+	switch {
+	case r.SOPInstanceUID != "":
+		return column0(c, selectUnderInst, tenant, r.SOPInstanceUID, se, se, st, st)
+	case se != "":
+		return column0(c, selectUnderSeries, tenant, se, st, st)
+	}
+	return column0(c, selectUnderStudy, tenant, st)
+}
+
+func column0(c *sqldb.Conn, query string, args ...any) ([]int64, error) {
+	r, err := c.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []int64
+	for r.Next() {
+		out = append(out, r.Int(0))
+	}
+	return out, r.Err()
+}
+
+// remove deletes instances by their rows and what is empty without them.
+func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, gone *[]blob.Location) error {
+	last, err := c.Int(selectLast, changeID(tenant, 0), changeID(tenant+1, 0)-1)
+	if err != nil {
+		return err
+	}
+	if last == 0 {
+		last = changeID(tenant, 0)
+	}
+	series, studies := make(map[int64]int64), make(map[int64]bool)
+	for _, id := range ids {
+		last++
+		l, se, st, err := ix.removeOne(c, id, last)
+		if err != nil {
+			return err
+		}
+		series[se], studies[st] = last, true
+		if gone != nil {
+			*gone = append(*gone, l)
+		}
+	}
+	for se, seq := range series {
+		if err := shrink(c, se, seq&(1<<40-1)); err != nil {
+			return err
+		}
+	}
+	for st := range studies {
+		if err := shrinkParent(c, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOne deletes one instance; its change gets the row id change.
+func (ix *Index) removeOne(c *sqldb.Conn, id, change int64) (l blob.Location, series, study int64, err error) {
+	r, err := c.Query(selectRemoval, id)
+	if err != nil {
+		return l, 0, 0, err
+	}
+	if !r.Next() {
+		if err := r.Err(); err != nil {
+			return l, 0, 0, err
+		}
+		return l, 0, 0, errs.Errorf(errs.Internal, "sqlite.Remove", "an instance has lost its parents")
+	}
+	series, study = r.Int(1), r.Int(2)
+	stored, class, object := r.Int(3), r.Int(4), r.Int(8)
+	stUID, seUID, uid := r.Text(5), r.Text(6), r.Text(7)
+	l = blob.Location{Object: storage.Key(r.Text(9)), Offset: r.Int(10), Length: r.Int(11)}
+	r.Close()
+	tenant := change &^ (1<<40 - 1)
+	for _, s := range []struct {
+		sql  string
+		args []any
+	}{
+		{settleChange, []any{stUID, seUID, uid, class, tenant | stored}},
+		{insertDeletion, []any{change, ix.now().UnixNano(), stUID, seUID, uid, class}},
+		{insertErasure, []any{string(l.Object), l.Offset, l.Length}},
+		{deleteInstance, []any{id}},
+		{deleteData, []any{id}},
+		{lessObject, []any{object}},
+	} {
+		if _, err := c.Exec(s.sql, s.args...); err != nil {
+			return l, 0, 0, err
+		}
+	}
+	return l, series, study, nil
+}
+
+func shrink(c *sqldb.Conn, series, seq int64) error {
+	n, err := c.Int(countSeries, series)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		_, err = c.Exec(deleteSeries, series)
+	} else {
+		_, err = c.Exec(updateSeries, n, seq, series)
+	}
+	return err
+}
+
+// shrinkParent counts a study anew, and deletes it and its patient when they are empty.
+func shrinkParent(c *sqldb.Conn, study int64) error {
+	r, err := c.Query(selectStudyRow, study)
+	if err != nil {
+		return err
+	}
+	if !r.Next() {
+		return r.Err()
+	}
+	tenant, patient, name := r.Int(0), r.Int(1), r.Text(2)
+	r.Close()
+	series, err := c.Int(countStudy, study)
+	if err != nil {
+		return err
+	}
+	if series > 0 {
+		return recount(c, study, series)
+	}
+	if err := names(c, deleteNames, tenant, study, name); err != nil {
+		return err
+	}
+	if _, err := c.Exec(deleteStudy, study); err != nil {
+		return err
+	}
+	if n, err := c.Int(countPatient, patient); err != nil || n > 0 {
+		return err
+	}
+	_, err = c.Exec(deletePatient, patient)
+	return err
+}
+
+func recount(c *sqldb.Conn, study, series int64) error {
+	instances, err := c.Int(sumStudy, study)
+	if err != nil {
+		return err
+	}
+	st := &studyState{}
+	r, err := c.Query(selectSets, study)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for r.Next() {
+		d, err := decode(r.Blob(0))
+		if err != nil {
+			return err
+		}
+		st.addModality(modality(d))
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	classes, err := c.Query(selectClasses, study)
+	if err != nil {
+		return err
+	}
+	defer classes.Close()
+	for classes.Next() {
+		st.addClass(classes.Text(0))
+	}
+	if err := classes.Err(); err != nil {
+		return err
+	}
+	_, err = c.Exec(shrinkStudy, series, instances, st.modalities, st.classes, study)
+	return err
+}

@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+)
+
+const sopInstanceUID = tag.SOPInstanceUID
+
+// studyKey is the place of a study in the order of answers.
+type studyKey struct {
+	date, time string
+	id         int64
+}
+
+// studyRow is a study of an answer.
+type studyRow struct {
+	studyKey
+	attrs               []byte
+	modalities, classes string
+	series, instances   int64
+	checked             bool
+	ds                  *dicom.Dataset
+}
+
+func scanStudy(r *sqldb.Rows) *studyRow {
+	return &studyRow{studyKey: studyKey{id: r.Int(0), date: r.Text(1), time: r.Text(2)}, attrs: r.Blob(3),
+		modalities: r.Text(4), classes: r.Text(5), series: r.Int(6), instances: r.Int(7)}
+}
+
+// dataset builds what a study answers, once.
+func (st *studyRow) dataset() (*dicom.Dataset, error) {
+	if st.ds != nil {
+		return st.ds, nil
+	}
+	d, err := decode(st.attrs)
+	if err != nil {
+		return nil, err
+	}
+	counts := []dicom.Element{
+		textElement(tag.InstanceAvailability, vr.CS, "ONLINE"),
+		setElement(tag.ModalitiesInStudy, vr.CS, st.modalities),
+		setElement(tag.SOPClassesInStudy, vr.UI, st.classes),
+		textElement(tag.NumberOfStudyRelatedSeries, vr.IS, strconv.FormatInt(st.series, 10)),
+		textElement(tag.NumberOfStudyRelatedInstances, vr.IS, strconv.FormatInt(st.instances, 10)),
+	}
+	st.ds = &dicom.Dataset{Elements: merge(counts, d.Elements)}
+	return st.ds, nil
+}
+
+// seriesMatch is a series of an answer.
+type seriesMatch struct {
+	id        int64
+	attrs     []byte
+	instances int64
+	checked   bool
+	ds        *dicom.Dataset
+}
+
+func (se *seriesMatch) dataset(st *studyRow) (*dicom.Dataset, error) {
+	if se.ds != nil {
+		return se.ds, nil
+	}
+	upper, err := st.dataset()
+	if err != nil {
+		return nil, err
+	}
+	d, err := decode(se.attrs)
+	if err != nil {
+		return nil, err
+	}
+	counts := []dicom.Element{textElement(tag.NumberOfSeriesRelatedInstances, vr.IS, strconv.FormatInt(se.instances, 10))}
+	se.ds = &dicom.Dataset{Elements: merge(upper.Elements, merge(counts, d.Elements))}
+	return se.ds, nil
+}
+
+// instanceMatch is an instance of an answer.
+type instanceMatch struct {
+	uid           string
+	class, syntax int64
+	blob          []byte // attributes, or the header
+	header        bool
+}
+
+func (in *instanceMatch) dataset(ix *Index, c *sqldb.Conn, st *studyRow, se *seriesMatch) (*dicom.Dataset, error) {
+	upper, err := se.dataset(st)
+	if err != nil {
+		return nil, err
+	}
+	class, err := ix.terms.term(c, in.class)
+	if err != nil {
+		return nil, err
+	}
+	syntax, err := ix.terms.term(c, in.syntax)
+	if err != nil {
+		return nil, err
+	}
+	own, err := in.own()
+	if err != nil {
+		return nil, err
+	}
+	known := [...]dicom.Element{
+		textElement(tag.SOPClassUID, vr.UI, class),
+		textElement(tag.SOPInstanceUID, vr.UI, in.uid),
+		textElement(tag.AvailableTransferSyntaxUID, vr.UI, syntax),
+	}
+	return &dicom.Dataset{Elements: merge(upper.Elements, merge(known[:], own.Elements))}, nil
+}
+
+// own returns the instance's own attributes in UTF-8.
+func (in *instanceMatch) own() (*dicom.Dataset, error) {
+	if !in.header {
+		return decode(in.blob)
+	}
+	b, err := unpackHeader(in.blob)
+	if err != nil || b == nil {
+		return &dicom.Dataset{}, err
+	}
+	h, err := dicom.ParseHeader(b)
+	if err != nil {
+		return nil, err
+	}
+	s := &split{ds: h.Dataset}
+	d := s.level(inOrder(pointers(h.Dataset)))
+	return d, nil
+}
+
+// textElement is an element of ASCII text; an empty value stays empty.
+func textElement(t tag.Tag, v vr.VR, s string) dicom.Element {
+	b := []byte(s)
+	if len(b)%2 == 1 {
+		b = append(b, v.Padding())
+	}
+	return dicom.Element{Tag: t, VR: v, Value: b}
+}
+
+func setElement(t tag.Tag, v vr.VR, set string) dicom.Element {
+	return textElement(t, v, strings.Trim(set, `\`))
+}
+
+// merge joins two lists in order of tags; of a tag in both the element of a stays.
+func merge(a, b []dicom.Element) []dicom.Element {
+	out := make([]dicom.Element, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].Tag < b[0].Tag:
+			out, a = append(out, a[0]), a[1:]
+		case a[0].Tag > b[0].Tag:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out, a, b = append(out, a[0]), a[1:], b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+const (
+	selectPatients = `SELECT p.id, p.attrs, (SELECT count(*) FROM studies s WHERE s.patient=p.id),
+		(SELECT sum(s.series) FROM studies s WHERE s.patient=p.id),
+		(SELECT sum(s.instances) FROM studies s WHERE s.patient=p.id) FROM `
+	patientBefore = ` AND p.id<?`
+	patientOrder  = ` ORDER BY p.id DESC LIMIT ? OFFSET ?`
+)
+
+// fillPatients answers at the patient level, those that came last first.
+func (f *finder) fillPatients(c *sqldb.Conn) error {
+	p := f.plan
+	for !f.full() {
+		limit, offset := f.want(), int64(0)
+		if f.counting || p.restStudy != nil {
+			limit = nextPage
+		} else {
+			offset, f.skip = f.skip, 0
+		}
+		sql, args := selectPatients+p.from+p.studies.sql.String(), append([]any{p.tenant}, p.studies.args...)
+		if f.instance != 0 {
+			sql, args = sql+patientBefore, append(args, f.instance)
+		}
+		n, err := f.readPatients(c, sql+patientOrder, append(args, limit, offset))
+		if err != nil {
+			return err
+		}
+		f.done = f.done || n < limit
+	}
+	return nil
+}
+
+func (f *finder) readPatients(c *sqldb.Conn, sql string, args []any) (n int64, err error) {
+	rows, err := c.Query(sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() && !f.done {
+		n++
+		f.instance = rows.Int(0)
+		d, err := decode(rows.Blob(1))
+		if err != nil {
+			return n, err
+		}
+		counts := []dicom.Element{
+			textElement(tag.InstanceAvailability, vr.CS, "ONLINE"),
+			textElement(tag.NumberOfPatientRelatedStudies, vr.IS, strconv.FormatInt(rows.Int(2), 10)),
+			textElement(tag.NumberOfPatientRelatedSeries, vr.IS, strconv.FormatInt(rows.Int(3), 10)),
+			textElement(tag.NumberOfPatientRelatedInstances, vr.IS, strconv.FormatInt(rows.Int(4), 10)),
+		}
+		d.Elements = merge(counts, d.Elements)
+		if f.plan.restStudy != nil && !f.plan.restStudy.Match(d) {
+			continue
+		}
+		if err := f.emit(func() (*dicom.Dataset, error) { return d, nil }); err != nil {
+			return n, err
+		}
+		if f.left == 0 {
+			break
+		}
+	}
+	return n, rows.Err()
+}
