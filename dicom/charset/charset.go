@@ -147,7 +147,7 @@ func (s *Set) Decode(b []byte) string {
 	if s.plain(b) {
 		return string(b)
 	}
-	return string(s.append(nil, b, false))
+	return string(s.append(make([]byte, 0, 2*len(b)), b, false))
 }
 
 // DecodePN is Decode for person names: their delimiters ^ and = end code extensions as well.
@@ -155,7 +155,7 @@ func (s *Set) DecodePN(b []byte) string {
 	if s.plain(b) {
 		return string(b)
 	}
-	return string(s.append(nil, b, true))
+	return string(s.append(make([]byte, 0, 2*len(b)), b, true))
 }
 
 // Append appends what Decode, or DecodePN, returns.

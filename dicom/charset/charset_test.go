@@ -202,6 +202,44 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// TestWholeTables: every character of the two-byte sets is encoded to what decodes to it.
+func TestWholeTables(t *testing.T) {
+	t.Parallel()
+	for term, c := range map[string]struct {
+		escape  string
+		side    byte // 0x80 for G1
+		defined int  // characters the set defines, at least
+	}{
+		"ISO 2022 IR 87":  {"\x1B$B", 0, 6879},
+		"ISO 2022 IR 159": {"\x1B$(D", 0, 6067},
+		"ISO 2022 IR 149": {"\x1B$)C", 0x80, 8224},
+		"ISO 2022 IR 58":  {"\x1B$)A", 0x80, 7445},
+	} {
+		set, err := charset.Parse([]string{"", term})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for row := byte(0x21); row < 0x7F; row++ {
+			for cell := byte(0x21); cell < 0x7F; cell++ {
+				raw := append([]byte(c.escape), row|c.side, cell|c.side)
+				text := set.Decode(raw)
+				vendor := term == "ISO 2022 IR 87" && (row > 0x28 && row < 0x30 || row > 0x74) || text == "€" && row == 0x22 // read, never written
+				if text == "\uFFFD" || vendor {
+					continue
+				}
+				n++
+				if back, ok := set.Encode(text); !ok || set.Decode(back) != text {
+					t.Errorf("%s: %x is %q, which encodes to %x, %v", term, raw, text, back, ok)
+				}
+			}
+		}
+		if n < c.defined {
+			t.Errorf("%s: %d characters, want %d", term, n, c.defined)
+		}
+	}
+}
+
 func TestDecodeASCIIAllocatesOnlyTheString(t *testing.T) {
 	raw := []byte("1.2.840.10008.5.1.4.1.1.2^and more text")
 	if n := testing.AllocsPerRun(100, func() { sink = charset.Latin1.DecodePN(raw) }); n > 1 {

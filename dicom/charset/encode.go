@@ -1,6 +1,7 @@
 package charset
 
 import (
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -139,31 +140,48 @@ func encodeRune(set graphic, r rune) ([]byte, bool) {
 }
 
 func encodeWide(set graphic, r rune) ([]byte, bool) {
-	var from encoding.Encoding
 	switch set {
 	case ksx1001:
-		from = korean.EUCKR
+		b, ok := encodeWith(korean.EUCKR, r)
+		return b, ok && len(b) == 2 && b[0] >= 0xA1 && b[1] >= 0xA1
 	case gb2312:
-		from = simplifiedchinese.GBK
-	default:
-		from = japanese.EUCJP
-		for _, p := range jisPunctuation {
-			if p.r == r && set == jis0208 {
-				return []byte{byte(p.code>>8) & 0x7F, byte(p.code) & 0x7F}, true
+		b, ok := encodeWith(simplifiedchinese.GBK, r)
+		return b, ok && len(b) == 2 && b[0] >= 0xA1 && b[0] <= 0xF7 && b[1] >= 0xA1
+	case jis0212:
+		code, ok := jis0212Codes()[r]
+		return []byte{byte(code >> 8), byte(code)}, ok
+	}
+	for _, p := range jisPunctuation {
+		if p.r == r {
+			return []byte{byte(p.code>>8) & 0x7F, byte(p.code) & 0x7F}, true
+		}
+		if p.win == r {
+			return nil, false
+		}
+	}
+	b, ok := encodeWith(japanese.EUCJP, r)
+	// The rows between and behind are Windows' and not of JIS X 0208.
+	if !ok || len(b) != 2 || b[0] < 0xA1 || b[0] > 0xA8 && b[0] < 0xB0 || b[0] > 0xF4 {
+		return nil, false
+	}
+	return []byte{b[0] & 0x7F, b[1] & 0x7F}, true
+}
+
+func encodeWith(e encoding.Encoding, r rune) ([]byte, bool) {
+	b, err := e.NewEncoder().Bytes(utf8.AppendRune(nil, r))
+	return b, err == nil
+}
+
+// jis0212Codes is the table backwards: x/text encodes characters that are also in a Windows
+// extension of JIS X 0208 as those.
+var jis0212Codes = sync.OnceValue(func() map[rune]uint16 {
+	codes := make(map[rune]uint16, 6067)
+	for row := byte(0x21); row < 0x7F; row++ {
+		for cell := byte(0x21); cell < 0x7F; cell++ {
+			if r, _ := utf8.DecodeRune(appendJIS(nil, jis0212, row|0x80, cell|0x80)); r != utf8.RuneError {
+				codes[r] = uint16(row)<<8 | uint16(cell)
 			}
 		}
 	}
-	b, err := from.NewEncoder().Bytes(utf8.AppendRune(nil, r))
-	if err != nil {
-		return nil, false
-	}
-	switch {
-	case len(b) == 2 && b[0] >= 0xA1 && b[1] >= 0xA1 && (set == ksx1001 || set == gb2312 && b[0] <= 0xF7):
-		return b, true
-	case set == jis0208 && len(b) == 2 && b[0] >= 0xA1:
-		return []byte{b[0] & 0x7F, b[1] & 0x7F}, true
-	case set == jis0212 && len(b) == 3 && b[0] == 0x8F:
-		return []byte{b[1] & 0x7F, b[2] & 0x7F}, true
-	}
-	return nil, false
-}
+	return codes
+})

@@ -45,7 +45,9 @@ var differences = []difference{
 	}},
 	{"pydicom keeps padding of the values before the last", func(_ string, _ tag.Tag, ours, theirs attribute) bool {
 		return ours.VR == theirs.VR && len(ours.Value) == len(theirs.Value) && len(ours.Value) > 1 &&
-			slices.EqualFunc(ours.Value, theirs.Value, func(a, b any) bool { return a == strings.TrimSpace(fmt.Sprint(b)) || a == strings.TrimRight(fmt.Sprint(b), " ") })
+			slices.EqualFunc(ours.Value, theirs.Value, func(a, b any) bool {
+				return a == strings.TrimSpace(fmt.Sprint(b)) || a == strings.TrimRight(fmt.Sprint(b), " ")
+			})
 	}},
 	{"integers beyond 2^53 are strings (PS3.18 F.2.3)", func(_ string, _ tag.Tag, ours, theirs attribute) bool {
 		return ours.VR == theirs.VR && (ours.VR == "SV" || ours.VR == "UV")

@@ -6,10 +6,12 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/dicomjson"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -42,7 +44,7 @@ func TestAppendElement(t *testing.T) {
 		{"name without alphabetic group", text(tag.PatientName, vr.PN, "=B"), `{"vr":"PN","Value":[{"Ideographic":"B"}]}`},
 		{"decimal", text(tag.PixelSpacing, vr.DS, `+0.50\ .5\5.\-007\1E+3\1.e2 `), `{"vr":"DS","Value":[0.50,0.5,5,-7,1e+3,1e2]}`},
 		{"no decimal", text(tag.PixelSpacing, vr.DS, `nan\1e999\0x1\1,5\-`), `{"vr":"DS","Value":["nan","1e999","0x1","1,5","-"]}`},
-		{"integer", text(tag.InstanceNumber, vr.IS, `+01\2.0\-0\1.5\1O`), `{"vr":"IS","Value":[1,2,-0,"1.5","1O"]}`},
+		{"integer", text(tag.InstanceNumber, vr.IS, `+01\2.0\-0\1.5\1O\9999999999999999`), `{"vr":"IS","Value":[1,2,-0,"1.5","1O","9999999999999999"]}`},
 		{"unsigned", dicom.Element{Tag: tag.Rows, VR: vr.US, Value: []byte{0, 2, 0xFF, 0xFF, 1}}, `{"vr":"US","Value":[512,65535]}`},
 		{"signed", dicom.Element{Tag: tag.SmallestImagePixelValue, VR: vr.SS, Value: []byte{0xFF, 0xFF}}, `{"vr":"SS","Value":[-1]}`},
 		{"64 bits", dicom.Element{Tag: tag.FrameOriginTimestamp, VR: vr.UV, Value: le.AppendUint64(le.AppendUint64(nil, 1<<53), 1<<53+1)}, `{"vr":"UV","Value":[9007199254740992,"9007199254740993"]}`},
@@ -234,6 +236,34 @@ func FuzzUnmarshal(f *testing.F) {
 			if twice := dicomjson.Append(nil, again.Dataset, dicomjson.Options{}); string(twice) != string(once) {
 				t.Fatalf("not the same:\n%s\n%s", once, twice)
 			}
+		}
+	})
+}
+
+// FuzzAppend: whatever a data set holds, the JSON is valid and is read back.
+func FuzzAppend(f *testing.F) {
+	ts, _ := dicom.LookupTransferSyntax(uid.ExplicitVRLittleEndian)
+	for _, e := range []dicom.Element{
+		text(tag.SpecificCharacterSet, vr.CS, "ISO 2022 IR 13\\ISO 2022 IR 87"), text(tag.PatientName, vr.PN, "\xD4\xCF=\x1B$B;3\x1B(J"),
+		text(tag.PixelSpacing, vr.DS, "1.5\\nan "), {Tag: tag.ReferencedImageSequence, VR: vr.SQ, Items: []*dicom.Dataset{set()}},
+	} {
+		b, err := dicom.AppendDataset(nil, set(e), ts)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := dicom.ParseDataset(b, ts)
+		if err != nil {
+			return
+		}
+		js := dicomjson.Append(nil, d, dicomjson.Options{})
+		if !json.Valid(js) || !utf8.Valid(js) {
+			t.Fatalf("not JSON: %q", js)
+		}
+		if _, err := dicomjson.Unmarshal(js); err != nil {
+			t.Fatalf("%q: %v", js, err)
 		}
 	})
 }

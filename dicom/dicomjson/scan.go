@@ -19,8 +19,8 @@ func (p *parser) peek() byte {
 	return 0
 }
 
-// object calls member with each name, the value being next.
-func (p *parser) object(member func(name string) error) error {
+// object calls member with each name, the value being next. The name is good until the call.
+func (p *parser) object(member func(name []byte) error) error {
 	p.i++ // {
 	for first := true; p.peek() != '}'; first = false {
 		if !first {
@@ -31,7 +31,7 @@ func (p *parser) object(member func(name string) error) error {
 			p.i++
 		}
 		p.peek()
-		if err := member(string(name)); err != nil {
+		if err := member(name); err != nil {
 			return err
 		}
 	}

@@ -230,9 +230,10 @@ type decimal struct {
 	exponent []byte // with its sign; nil when there is none
 }
 
-// integral reports whether the number is written as an integer; "1.0" passes.
+// integral reports whether the number is written as an integer that every reader can hold;
+// "1.0" passes.
 func (n decimal) integral() bool {
-	return n.exponent == nil && len(bytes.TrimLeft(n.fraction, "0")) == 0
+	return n.exponent == nil && len(n.whole) <= 15 && len(bytes.TrimLeft(n.fraction, "0")) == 0
 }
 
 func scanDecimal(b []byte) (n decimal, ok bool) {

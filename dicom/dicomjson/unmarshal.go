@@ -103,7 +103,7 @@ func (p *parser) dataset(depth int) (*dicom.Dataset, error) {
 	}
 	d := &dicom.Dataset{}
 	base := len(p.path)
-	err := p.object(func(name string) error {
+	err := p.object(func(name []byte) error {
 		t, ok := tag.ParseHex(name)
 		if !ok {
 			return p.fail("attribute name is not a tag")
@@ -140,8 +140,8 @@ func (p *parser) element(t tag.Tag, depth int) (dicom.Element, error) {
 		return e, p.fail("attribute is not an object")
 	}
 	later := -1 // where a Value stands whose VR was not known yet
-	err := p.object(func(name string) error {
-		switch name {
+	err := p.object(func(name []byte) error {
+		switch string(name) {
 		case "vr":
 			s, ok := p.string()
 			if !ok || len(s) != 2 {

@@ -66,9 +66,9 @@ func (p *parser) text(b []byte, v vr.VR) ([]byte, error) {
 // personName joins the component groups; empty ones at the end are left out (PS3.5 6.2.1.1).
 func (p *parser) personName(b []byte) ([]byte, error) {
 	var groups [3]string
-	err := p.object(func(name string) error {
+	err := p.object(func(name []byte) error {
 		at := 0
-		switch name {
+		switch string(name) {
 		case "Alphabetic":
 		case "Ideographic":
 			at = 1
@@ -106,7 +106,7 @@ func decimalString(raw []byte, v vr.VR) (string, bool) {
 	switch v {
 	case vr.IS:
 		n, ok := integer(raw)
-		return strconv.FormatInt(n, 10), ok && n >= math.MinInt32 && n <= math.MaxInt32
+		return strconv.FormatInt(n, 10), ok
 	case vr.DS:
 		if len(raw) <= 16 {
 			return string(raw), true
@@ -161,7 +161,11 @@ func encodeNumber(dst, raw []byte, v vr.VR) ([]byte, bool) {
 		t, ok := tag.ParseHex(raw)
 		return le.AppendUint16(le.AppendUint16(dst, t.Group()), t.Element()), ok
 	case vr.FL, vr.FD:
-		f, err := strconv.ParseFloat(string(raw), 64)
+		bits := 64
+		if v == vr.FL {
+			bits = 32
+		}
+		f, err := strconv.ParseFloat(string(raw), bits)
 		if err != nil {
 			return dst, false
 		}

@@ -17,7 +17,7 @@ const MaxLength = 64
 // What Aurelius writes into File Meta Information and offers in association negotiation
 // (PS3.7 D.3.3.2). The root is a UUID-derived UID (PS3.5 B.2) chosen once.
 const (
-	ImplementationClassUID    = "2.25.171480263309148263594070315268047352291.1"
+	ImplementationClassUID    = "2.25.178246196616291368940105490103452779209.1"
 	ImplementationVersionName = "AURELIUS_1"
 )
 
