@@ -69,14 +69,11 @@ func (r *results) intern(uid string) string {
 	return uid
 }
 
-// broken notes that the body ended with an error behind the last part that was noted, unless
-// that part already carries it.
+// broken notes that the body ended with an error between two parts.
 func (r *results) broken(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.list[len(r.list)-1].stored {
-		r.list = append(r.list, result{kind: errs.KindOf(err)})
-	}
+	r.list = append(r.list, result{kind: errs.KindOf(err)})
 }
 
 // none reports whether nothing was stored.

@@ -63,7 +63,9 @@ func (s *Service) store(c *gin.Context) {
 			s.fail(c, err)
 			return
 		}
-		t.res.broken(err)
+		if !t.noted {
+			t.res.broken(err)
+		}
 	}
 	s.answer(t)
 }
@@ -75,6 +77,7 @@ type transaction struct {
 	study string
 	group errgroup.Group // of parts on their way; its functions never fail
 	res   *results
+	noted bool // the part in which the body broke off has its result
 }
 
 func (t *transaction) wait() { _ = t.group.Wait() }
@@ -83,6 +86,7 @@ func (t *transaction) wait() { _ = t.group.Wait() }
 func (t *transaction) object(body io.Reader) error {
 	src := &watched{Reader: body}
 	t.put(t.res.reserve(), src)
+	t.noted = src.err != nil
 	return src.err
 }
 
@@ -192,6 +196,7 @@ func (t *transaction) part(slot int, part *httpd.Part) error {
 	if err != nil {
 		b.free()
 		t.res.set(slot, archive.Stored{}, err)
+		t.noted = true
 		return err
 	}
 	if complete {
@@ -205,6 +210,7 @@ func (t *transaction) part(slot int, part *httpd.Part) error {
 	src := &watched{Reader: part}
 	t.put(slot, io.MultiReader(b, src))
 	b.free()
+	t.noted = src.err != nil
 	return src.err
 }
 
