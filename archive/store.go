@@ -144,7 +144,8 @@ func (a *Archive) complete(in Incoming) (Incoming, error) {
 	if n == prefix && string(head[128:]) == "DICM" {
 		return in, nil
 	}
-	if n < 8 || binary.LittleEndian.Uint16(head) > 8 { // group 0002 or 0008 comes first
+	// Group 0002 or 0008 comes first, in either byte order.
+	if n < 8 || min(binary.LittleEndian.Uint16(head), binary.BigEndian.Uint16(head)) > 8 {
 		return in, errs.Errorf(errs.Invalid, "archive.Store", "not a DICOM file")
 	}
 	whole, err := io.ReadAll(io.LimitReader(in.Data, maxBareFile+1))
