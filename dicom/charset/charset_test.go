@@ -193,6 +193,8 @@ func TestEncode(t *testing.T) {
 		{"GBK", "王", "\xCD\xF5", true},
 		{"GB18030", "𠀀", "\x95\x32\x82\x36", true},
 		{"ISO_IR 192", "é", "é", true},
+		{"ISO_IR 100", "\x1B$B;3", "?$B;3", false},
+		{`\ISO 2022 IR 87`, "山\x1B(B", "\x1B$B;3\x1B(B?(B", false},
 	} {
 		set, _ := charset.ParseValue([]byte(c.terms))
 		got, ok := set.Encode(c.text)

@@ -58,6 +58,8 @@ func (e *encoder) rune(r rune) {
 	case resets(byte(r)) && r < 0x80 || r == '\\' || r == '^' || r == '=':
 		e.restore()
 		e.out = append(e.out, byte(r))
+	case r == esc: // would be read as the beginning of a code extension
+		e.replace()
 	case r < 0x80:
 		if e.g0.wide() || e.g0 == katakana || e.g0 == romaji && e.set.g0 != romaji {
 			e.designate(e.set.g0)
@@ -87,6 +89,11 @@ func (e *encoder) extended(r rune) {
 			return
 		}
 	}
+	e.replace()
+}
+
+// replace writes what stands for a character that the set does not have.
+func (e *encoder) replace() {
 	if e.g0.wide() {
 		e.designate(e.set.g0)
 	}
