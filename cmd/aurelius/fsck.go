@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/aurelius-imaging/aurelius/archive"
+)
+
+// fsckCmd checks a data directory that no server is using.
+type fsckCmd struct {
+	Data    string `default:"data" placeholder:"DIR" help:"The data directory (${default})."`
+	Verify  bool   `help:"Read every object against its checksum."`
+	Repair  bool   `help:"Index whole objects that have no row; erase those that are duplicates."`
+	Rebuild bool   `help:"Set the index aside and make a new one from the objects alone."`
+}
+
+func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
+	if _, err := os.Stat(c.Data); err != nil {
+		return err
+	}
+	if c.Rebuild {
+		if err := setIndexAside(c.Data); err != nil {
+			return err
+		}
+	}
+	st, err := openStores(c.Data)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	a := archive.New(archive.Config{}, st.blobs, st.index)
+	if c.Rebuild {
+		n, err := a.Recover(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "index rebuilt from %d objects\n", n)
+	}
+	report, err := a.Fsck(ctx, archive.FsckOptions{Verify: c.Verify, Repair: c.Repair})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "objects %d, rows %d, orphans %d (adopted %d), missing %d, damaged %d\n",
+		report.Objects, report.Rows, report.Orphans, report.Adopted, report.Missing, report.Damaged)
+	for _, p := range report.Problems {
+		fmt.Fprintln(out, p)
+	}
+	if !report.Clean() {
+		return errors.New("the archive is not clean")
+	}
+	return nil
+}

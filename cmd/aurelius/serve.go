@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dimse"
+	"github.com/aurelius-imaging/aurelius/dimse/scp"
+	"github.com/aurelius-imaging/aurelius/internal/httpd"
+	"github.com/aurelius-imaging/aurelius/internal/obs"
+)
+
+// serveCmd runs every role in one process.
+type serveCmd struct {
+	Data  string            `default:"data" placeholder:"DIR" help:"Where everything is kept (${default})."`
+	Dimse string            `default:"127.0.0.1:4242" placeholder:"HOST:PORT" help:"Where DICOM listens (${default})."`
+	HTTP  []string          `name:"http" default:"127.0.0.1:8000,127.0.0.1:8042" placeholder:"HOST:PORT" help:"Where HTTP listens; repeatable (${default})."`
+	AET   string            `name:"aet" default:"AURELIUS" help:"Our AE title (${default})."`
+	Peer  map[string]string `placeholder:"AET=HOST:PORT" help:"A C-MOVE destination; repeatable."`
+
+	StrictAET       bool     `name:"strict-aet" help:"Refuse associations that call another AE title than ours."`
+	Duplicates      string   `enum:"keep-first,replace" default:"keep-first" help:"Other bytes under a stored SOP Instance UID: keep-first refuses them, replace takes them."`
+	CORS            []string `name:"cors" placeholder:"ORIGIN" help:"Origin of a viewer that may read from a browser; repeatable."`
+	MaxAssociations int      `default:"256" help:"Associations at one time (${default})."`
+	Insecure        bool     `help:"Listen beyond loopback although no identity is configured: whoever reaches the port can read and delete everything."`
+	LogLevel        string   `enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+	LogJSON         bool     `name:"log-json" help:"Log JSON lines."`
+	PrintConfig     bool     `help:"Print the settings that result from flags, environment and file, and exit."`
+}
+
+// Run starts stores, archive and doors in this order and stops them in reverse.
+func (c *serveCmd) Run(ctx context.Context, out io.Writer) error {
+	if c.PrintConfig {
+		return c.print(out)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return err
+	}
+	log := obs.NewLogger(os.Stderr, level, c.LogJSON)
+	if err := checkListen(c.Insecure, append([]string{c.Dimse}, c.HTTP...)...); err != nil {
+		return err
+	}
+	dir, err := checkData(c.Data)
+	if err != nil {
+		return err
+	}
+	registry := obs.NewRegistry()
+	st, err := openStores(dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := st.Close(); err != nil {
+			log.Error("closing the stores", "err", err)
+		}
+	}()
+	policy := archive.KeepFirst
+	if c.Duplicates == "replace" {
+		policy = archive.Replace
+	}
+	a := archive.New(archive.Config{Duplicates: policy, Logger: log, Metrics: registry}, st.blobs, st.index)
+	if _, err := a.Recover(ctx); err != nil {
+		return err
+	}
+	doors, err := c.open(a, log, registry)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "dimse", c.Dimse, "aet", c.AET, "http", strings.Join(c.HTTP, " "), "data", dir, "version", version)
+	return runAll(ctx, a.Run, doors...)
+}
+
+type component func(context.Context) error
+
+// open listens on every address before anything is served, so that a port in use ends the start.
+func (c *serveCmd) open(a *archive.Archive, log *slog.Logger, registry *prometheus.Registry) ([]component, error) {
+	var listening []net.Listener
+	listen := func(address string) (net.Listener, error) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, l := range listening {
+				l.Close()
+			}
+			return nil, err
+		}
+		listening = append(listening, l)
+		return l, nil
+	}
+	dl, err := listen(c.Dimse)
+	if err != nil {
+		return nil, err
+	}
+	var contexts dimse.Contexts
+	var mux dimse.Mux
+	scp.New(scp.Config{AETitle: c.AET}, a, scp.Peers(c.Peer)).Register(&contexts, &mux)
+	ds, err := dimse.NewServer(dimse.Config{
+		AETitle: c.AET, StrictCalledAE: c.StrictAET, Contexts: &contexts, Handler: &mux,
+		MaxAssociations: c.MaxAssociations, Logger: log, Metrics: registry,
+	})
+	if err != nil {
+		dl.Close()
+		return nil, err
+	}
+	var hl []net.Listener
+	for _, address := range c.HTTP {
+		l, err := listen(address)
+		if err != nil {
+			return nil, err
+		}
+		hl = append(hl, l)
+	}
+	routes, err := c.routes(a, log, registry)
+	if err != nil {
+		return nil, err
+	}
+	hs := httpd.NewServer(httpd.ServerConfig{Log: log}, routes, hl...)
+	return []component{func(ctx context.Context) error { return ds.Serve(ctx, dl) }, hs.Run}, nil
+}
+
+// runAll runs the doors until ctx ends or one of them fails, lets them drain, and only then ends
+// what they stand on.
+func runAll(ctx context.Context, base component, doors ...component) error {
+	below, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- base(below) }()
+	group, gctx := errgroup.WithContext(ctx)
+	for _, door := range doors {
+		group.Go(func() error { return door(gctx) })
+	}
+	err := group.Wait()
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// print writes the settings in the form of a configuration file.
+func (c *serveCmd) print(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "data: %q\ndimse: %q\nhttp: %q\naet: %q\npeer: %q\nstrict-aet: %v\nduplicates: %s\ncors: %q\n"+
+		"max-associations: %d\ninsecure: %v\nlog-level: %s\nlog-json: %v\n", c.Data, c.Dimse, c.HTTP, c.AET, c.Peer, c.StrictAET,
+		c.Duplicates, c.CORS, c.MaxAssociations, c.Insecure, c.LogLevel, c.LogJSON)
+	return err
+}
