@@ -38,6 +38,7 @@ type sender struct {
 	timer   *time.Timer
 	armed   bool
 	err     error // sticky
+	torn    bool  // a PDU has left in part; nothing can follow it
 	bytes   int64
 
 	interrupted atomic.Pointer[error]
@@ -69,8 +70,8 @@ func (out *sender) abort(p *pdu.Abort) error {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	out.pending = out.pending[:0]
-	if out.err != nil {
-		return out.err // a PDU may have left in part; nothing can follow it
+	if out.torn {
+		return out.err
 	}
 	b, err := pdu.Append(nil, p)
 	if err == nil {
@@ -96,6 +97,7 @@ func (out *sender) write(b []byte) error {
 	out.a.metrics.sent(n)
 	if err != nil {
 		out.err = errs.E(errs.Canceled, "dimse.Send", err)
+		out.torn = n > 0
 	}
 	return out.err
 }
