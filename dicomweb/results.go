@@ -135,12 +135,8 @@ func (s *Service) answer(t *transaction) {
 	if out.status == http.StatusServiceUnavailable {
 		t.c.Header("Retry-After", "5")
 	}
-	study := t.study
-	if study == "" {
-		study = t.res.study()
-	}
 	out.buf = w.open(out.buf)
-	if study != "" {
+	if study := t.res.study(); study != "" {
 		out.buf = w.element(out.buf, text1(tag.RetrieveURL, vr.UR, string(appendURL(nil, root, index.Ref{StudyInstanceUID: study}))))
 	}
 	for _, list := range []struct {
