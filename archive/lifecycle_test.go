@@ -218,3 +218,66 @@ func copyDir(t *testing.T, dir string) string {
 	}
 	return to
 }
+
+type auditor struct{ seen []archive.Access }
+
+func (a *auditor) Audit(_ context.Context, x archive.Access) { a.seen = append(a.seen, x) }
+
+func TestEveryAccessIsAudited(t *testing.T) {
+	t.Parallel()
+	var log auditor
+	h := newHouse(archive.Config{Auditor: &log})
+	h.mustStore(t, sample{}.incoming())
+	_, err := h.Store(t.Context(), tenant, incoming(nil, "1.2.3.9"))
+	wantKind(t, err, errs.Mismatch)
+	e := h.mustSelect(t, index.Ref{})[0]
+	o, err := h.OpenFile(t.Context(), tenant, e, 0, -1)
+	read(t, o, err)
+	o, err = h.OpenDataset(t.Context(), tenant, e)
+	read(t, o, err)
+	o, err = h.OpenBulk(t.Context(), tenant, e.Ref, "7FE00010")
+	if got := read(t, o, err); !bytes.Equal(got, []byte{1, 2, 3, 4}) {
+		t.Errorf("bulk data is %v", got)
+	}
+	if _, err := h.Frames(t.Context(), tenant, e.Ref); err != nil {
+		t.Fatal(err)
+	}
+	for range h.Headers(t.Context(), tenant, e.Ref) {
+	}
+	for range h.Find(t.Context(), tenant, nil) {
+	}
+	if err := h.Delete(t.Context(), tenant, e.Ref); err != nil {
+		t.Fatal(err)
+	}
+	want := []archive.Action{
+		archive.Received, archive.Received, archive.Retrieved, archive.Retrieved, archive.Retrieved, archive.Retrieved,
+		archive.Retrieved, archive.Searched, archive.Deleted,
+	}
+	if len(log.seen) != len(want) {
+		t.Fatalf("audited %+v", log.seen)
+	}
+	for i, x := range log.seen {
+		if x.Action != want[i] || x.Tenant != tenant || (x.Err != nil) != (i == 1) || want[i] != archive.Searched && x.Ref.SOPInstanceUID == "" {
+			t.Errorf("access %d: %+v, want %s", i, x, want[i])
+		}
+	}
+}
+
+func TestOpenBulkPaths(t *testing.T) {
+	t.Parallel()
+	h := newHouse(archive.Config{})
+	h.mustStore(t, sample{}.incoming())
+	r := index.Ref{SOPInstanceUID: "1.2.3.4"}
+	o, err := h.OpenBulk(t.Context(), tenant, r, "00100020")
+	if got := read(t, o, err); string(got) != "4711" {
+		t.Errorf("Patient ID %q", got)
+	}
+	for path, want := range map[string]errs.Kind{
+		"": errs.Invalid, "zz": errs.Invalid, "0010002": errs.Invalid, "00100020/0": errs.Invalid, "/": errs.Invalid,
+		"00100020/x/00100020": errs.Invalid, "00100020/-1/00100020": errs.Invalid,
+		"00100021": errs.NotFound, "00100020/0/00100020": errs.NotFound,
+	} {
+		_, err := h.OpenBulk(t.Context(), tenant, r, path)
+		wantKind(t, err, want)
+	}
+}

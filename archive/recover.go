@@ -68,7 +68,14 @@ const adopters = 8
 // has a gap before it.
 func (a *Archive) adoptAll(ctx context.Context, rs []blob.Record, count *atomic.Int64) error {
 	for _, rec := range rs {
-		if err := a.adopt(ctx, rec); err != nil {
+		has, err := a.index.Has(ctx, rec.Location)
+		if has {
+			continue // behind a gap that an erased record left
+		}
+		if err == nil {
+			err = a.adopt(ctx, rec)
+		}
+		if err != nil {
 			if kind := errs.KindOf(err); kind == errs.Exhausted || kind == errs.Unavailable || ctx.Err() != nil {
 				return err
 			}
