@@ -202,11 +202,16 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 	if m.Kind == Range {
 		return m.inRange(s)
 	}
+	canon := m.canon
+	if v != m.VR { // asked for without a known VR: compared by the one it came with
+		as := Key{Path: []tag.Tag{t}, VR: v, Values: m.Values}
+		canon = as.Canon()
+	}
 	switch v {
 	case vr.PN:
-		return m.matchName(FoldName(s))
+		return m.matchName(canon, FoldName(s))
 	case vr.IS, vr.DS:
-		for _, k := range m.canon {
+		for _, k := range canon {
 			if k == s || sameNumber(k, s) {
 				return true
 			}
@@ -214,7 +219,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 		return false
 	case vr.DT:
 		i, ok := moment(s)
-		for _, k := range m.canon {
+		for _, k := range canon {
 			if j, valid := moment(k); ok && valid && i == j || k == s {
 				return true
 			}
@@ -225,7 +230,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 	if c == "" {
 		return false
 	}
-	for i, k := range m.canon {
+	for i, k := range canon {
 		if k == c || m.Wild(i) && Glob(k, c) {
 			return true
 		}
@@ -236,8 +241,8 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 // matchName compares a key without = with each component group, one with = with the whole name
 // (PS3.5 6.2.1.2); fuzzy matching also takes a name in which every word asked for begins some
 // word.
-func (m *matchKey) matchName(name string) bool {
-	for i, k := range m.canon {
+func (m *matchKey) matchName(canon []string, name string) bool {
+	for i, k := range canon {
 		is := func(s string) bool {
 			return s != "" && (k == s || m.Wild(i) && Glob(k, s))
 		}

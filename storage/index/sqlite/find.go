@@ -369,9 +369,10 @@ func (f *finder) readSeries(c *sqldb.Conn, st *studyRow) error {
 func (f *finder) readInstances(c *sqldb.Conn, st *studyRow, se *seriesMatch) (bool, error) {
 	p := f.plan
 	limit, offset := f.want(), int64(0)
-	if f.counting || p.restInstance != nil {
+	switch {
+	case f.counting || p.restInstance != nil || f.skip > 0 && !p.instances.empty():
 		limit = nextPage
-	} else {
+	default: // fewer than the series has: see oneSeries
 		offset, f.skip = f.skip, 0
 	}
 	from := fromInstances
@@ -416,7 +417,7 @@ func (f *finder) readInstances(c *sqldb.Conn, st *studyRow, se *seriesMatch) (bo
 		if err != nil {
 			return false, err
 		}
-		if f.left == 0 {
+		if f.left == 0 || len(f.out) >= 2*nextPage {
 			return false, nil
 		}
 	}
