@@ -3,6 +3,7 @@ package scp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -193,4 +194,13 @@ func storeSeries(t testing.TB, addr string, n int) []instance {
 		}
 	}
 	return out
+}
+
+// statusError returns the failure status that an error carries.
+func statusError(err error) dimse.Status {
+	var answer *scu.StatusError
+	if errors.As(err, &answer) {
+		return answer.Status
+	}
+	return dimse.StatusSuccess
 }
