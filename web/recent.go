@@ -16,6 +16,7 @@ type study struct {
 	PatientID   string `json:"patient_id"`
 	Date        string `json:"date"`
 	Description string `json:"description"`
+	Accession   string `json:"accession"`
 	Modalities  string `json:"modalities"`
 	Series      int64  `json:"series"`
 	Instances   int64  `json:"instances"`
@@ -42,7 +43,8 @@ func row(d *dicom.Dataset) study {
 		Patient:     personName(d.Text(tag.PatientName)),
 		PatientID:   d.Text(tag.PatientID),
 		Date:        date(d.Text(tag.StudyDate), d.Text(tag.StudyTime)),
-		Description: joinNonEmpty(" · ", d.Text(tag.StudyDescription), d.Text(tag.AccessionNumber)),
+		Description: d.Text(tag.StudyDescription),
+		Accession:   d.Text(tag.AccessionNumber),
 		Modalities:  strings.Join(d.Texts(tag.ModalitiesInStudy), " "),
 		Series:      series,
 		Instances:   instances,

@@ -39,7 +39,7 @@ type Config struct {
 	AET     string           // our AE title; default AURELIUS
 	// DIMSE is the address DICOM listens on ("127.0.0.1:4242"); empty: not told.
 	DIMSE   string
-	Studies int          // how many are shown; default 25
+	Studies int          // how many are shown; default 15
 	Log     *slog.Logger // default slog.Default()
 }
 
@@ -68,7 +68,7 @@ func New(cfg Config, arch *archive.Archive) (*Service, error) {
 		cfg.AET = "AURELIUS"
 	}
 	if cfg.Studies <= 0 {
-		cfg.Studies = 25
+		cfg.Studies = 15
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -150,11 +150,10 @@ func (s *Service) html(c *gin.Context) {
 
 // view is what the template shows.
 type view struct {
-	AET, Version     string
-	Host, Port       string // of DICOM, as the visitor can reach it
-	Web              string // base URL of HTTP
-	Studies          []study
-	Instances, Total int
+	AET, Version string
+	Host, Port   string // of DICOM, as the visitor can reach it
+	Web          string // base URL of HTTP
+	Studies      []study
 }
 
 func (s *Service) view(c *gin.Context, studies []study) view {

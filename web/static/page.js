@@ -6,10 +6,16 @@ const sent = document.getElementById("sent");
 const every = 3000;
 let etag = "";
 
-function cell(text, className) {
+function cell(className, text, under) {
   const td = document.createElement("td");
-  td.textContent = text;
-  if (className) td.className = className;
+  td.className = className;
+  td.append(text);
+  if (under !== undefined) {
+    const small = document.createElement("span");
+    small.className = "under";
+    small.textContent = under;
+    td.append(small);
+  }
   return td;
 }
 
@@ -23,10 +29,11 @@ function show(studies) {
     const link = document.createElement("a");
     link.href = "dicom-web/studies/" + encodeURIComponent(s.uid) + "/metadata";
     link.textContent = "metadata";
-    const last = document.createElement("td");
-    last.append(link);
-    tr.append(cell(s.patient || "no name", "who"), cell(s.patient_id), cell(s.description), cell(s.date, "d"),
-      cell(s.modalities, "d"), cell(s.series, "n"), cell(s.instances, "n"), last);
+    const who = document.createElement("span");
+    who.className = "who";
+    who.textContent = s.patient || "no name";
+    tr.append(cell("", who, s.patient_id), cell("", s.description, s.accession), cell("d", s.date), cell("d", s.modalities),
+      cell("n wide", String(s.series)), cell("n", String(s.instances)), cell("wide", link));
     return tr;
   }));
   document.getElementById("received").hidden = studies.length === 0;
