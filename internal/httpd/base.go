@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +45,8 @@ func (b *Base) URL(r *http.Request) string {
 	}
 	if forwarding(r.Header) && b.Trusts(r.RemoteAddr) {
 		scheme, host, prefix = forwarded(r.Header, scheme, host)
+	} else if !hasPort(host) {
+		host = withLocalPort(r, host)
 	}
 	if !validHost(host) {
 		host = localAddr(r)
@@ -74,6 +77,20 @@ func localAddr(r *http.Request) string {
 		return a.String()
 	}
 	return "localhost"
+}
+
+// withLocalPort completes a Host that names this machine's own address without the port:
+// dicomweb-client (Python) leaves it out, and would then be sent to port 80.
+func withLocalPort(r *http.Request, host string) string {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || local.Port == 80 || local.Port == 443 {
+		return host
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	if ip != nil && ip.Equal(local.IP) || host == "localhost" && local.IP.IsLoopback() {
+		return host + ":" + strconv.Itoa(local.Port)
+	}
+	return host
 }
 
 func forwarding(h http.Header) bool {

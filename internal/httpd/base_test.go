@@ -1,6 +1,9 @@
 package httpd_test
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -47,6 +50,23 @@ func TestBaseURL(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestBaseURLWithoutPort: dicomweb-client sends Host without the port.
+func TestBaseURLWithoutPort(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"127.0.0.1": "http://127.0.0.1:8042", "localhost": "http://localhost:8042", "127.0.0.1:99": "http://127.0.0.1:99",
+		"pacs.example.org": "http://pacs.example.org", "192.0.2.1": "http://192.0.2.1",
+	} {
+		r := httptest.NewRequest("GET", "http://x/", nil)
+		r.Host = host
+		local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8042}
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+		if got := httpd.NewBase(httpd.BaseConfig{}).URL(r); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
+		}
 	}
 }
 
