@@ -191,7 +191,7 @@ func TestCorpusConvert(t *testing.T) {
 			continue
 		}
 		file := o.read(t)
-		if len(file) > 2<<20 {
+		if len(file) > 600<<10 {
 			continue
 		}
 		h, err := dicom.ReadHeader(bytes.NewReader(file), dicom.Source{Lenient: true}, dicom.Limits{})
@@ -206,6 +206,9 @@ func TestCorpusConvert(t *testing.T) {
 		}
 		count++
 		for _, to := range all {
+			if to.Deflated && len(raw) > 100<<10 {
+				continue // slow, and small ones show the same
+			}
 			got := convert(t, o.Path, raw, from, to)
 			d, err := dicom.ParseDataset(got, to)
 			if err != nil {

@@ -195,9 +195,9 @@ func TestConvertAgrees(t *testing.T) {
 	})
 }
 
-// TestConvertStreams turns 64 MiB of pixel data around in little memory.
+// TestConvertStreams turns 16 MiB of pixel data around in little memory.
 func TestConvertStreams(t *testing.T) {
-	const size = 64 << 20
+	const size = 16 << 20
 	head := explicit(tag.BitsAllocated, vr.US, 2, "\x10\x00") + explicit(tag.PixelData, vr.OW, size, "")
 	src := &pattern{head: []byte(head), left: size}
 	out := &check{skip: len(head)}
