@@ -157,17 +157,9 @@ func ParseHeader(b []byte) (*Header, error) {
 	p.bulk.advance()
 	p.w.resetBytes(in.b, 0)
 	h.Dataset = &h.dataset
-	elements := make([]Element, 0, top)
-	for {
-		done, err := p.element(h.Dataset, &elements, 0, encoding{}, toEOF, 0)
-		if err != nil {
-			return nil, err
-		}
-		if done {
-			break
-		}
+	if err := p.outermost(h.Dataset, encoding{}, int(top)); err != nil {
+		return nil, err
 	}
-	h.Dataset.Elements, h.Dataset.ordered = elements, ascending(elements)
 	return &h.Header, nil
 }
 

@@ -65,11 +65,12 @@ type parser struct {
 	ext   [2][]byte // Extended Offset Table, its Lengths
 	bulk  bulkTable // of ParseHeader
 
-	stack []Element
-	items []*Dataset
-	sets  []Dataset // slabs: allocated in chunks, handed out in parts
-	elems []Element
-	bytes []byte
+	stack  []Element
+	expect int // elements the data set before had: instances of a series are alike
+	items  []*Dataset
+	sets   []Dataset // slabs: allocated in chunks, handed out in parts
+	elems  []Element
+	bytes  []byte
 }
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
@@ -86,7 +87,7 @@ func (p *parser) release() {
 		items = nil
 	}
 	pooled := p.w.pooled
-	*p = parser{stack: stack[:0], items: items[:0]}
+	*p = parser{stack: stack[:0], items: items[:0], expect: p.expect}
 	p.w.pooled = pooled
 	parsers.Put(p)
 }
@@ -107,7 +108,28 @@ func (p *parser) short(what string) error {
 	return invalid("truncated: data ends in %s at offset %d", what, p.w.offset())
 }
 
-// dataset reads the elements of d up to end.
+// outermost reads d to the end of the stream. Its elements do not pass over the stack: there is
+// room for expected ones from the start.
+func (p *parser) outermost(d *Dataset, enc encoding, expected int) error {
+	list := make([]Element, 0, expected)
+	for {
+		done, err := p.element(d, &list, 0, enc, toEOF, 0)
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+	}
+	if cap(list) > len(list)+len(list)/4+8 {
+		list = append(make([]Element, 0, len(list)), list...)
+	}
+	d.Elements, d.ordered = list, ascending(list)
+	p.expect = min(max(len(list), 16), 1024)
+	return nil
+}
+
+// dataset reads the elements of the item d up to end.
 func (p *parser) dataset(d *Dataset, enc encoding, end int64, depth int) error {
 	base := len(p.stack)
 	for {

@@ -114,7 +114,7 @@ func ParseDataset(b []byte, ts TransferSyntax) (*Dataset, error) {
 	p.whole, p.alias = true, true
 	p.w.resetBytes(b, 0)
 	d := &Dataset{}
-	if err := p.dataset(d, ts.encoding(), toEOF, 0); err != nil {
+	if err := p.outermost(d, ts.encoding(), min(p.expect, len(b)/8)); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -138,7 +138,7 @@ func (p *parser) object(h *Header, src Source) (preamble []byte, err error) {
 	if h.TransferSyntax.Deflated {
 		h.End, err = p.inflate(h)
 	} else {
-		err = p.dataset(h.Dataset, h.TransferSyntax.encoding(), toEOF, 0)
+		err = p.outermost(h.Dataset, h.TransferSyntax.encoding(), p.expect)
 		h.End = p.w.offset()
 	}
 	if err == nil && h.Meta != nil && len(h.Dataset.Elements) == 0 && p.pixel == nil {
@@ -242,7 +242,7 @@ func (p *parser) inflate(h *Header) (end int64, err error) {
 	in, free := newInflated(&p.w, p.lim.Inflated)
 	defer free()
 	q.w.reset(in, h.DatasetOffset)
-	if err := q.dataset(h.Dataset, h.TransferSyntax.encoding(), toEOF, 0); err != nil {
+	if err := q.outermost(h.Dataset, h.TransferSyntax.encoding(), q.expect); err != nil {
 		return 0, err
 	}
 	p.pixel, p.ext = q.pixel, q.ext
