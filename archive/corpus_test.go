@@ -175,7 +175,7 @@ func TestMalformed(t *testing.T) {
 		s, err := h.Store(t.Context(), tenant, archive.Incoming{Data: bytes.NewReader(file)})
 		if err != nil {
 			switch errs.KindOf(err) {
-			case errs.Invalid, errs.Mismatch, errs.Exhausted, errs.Unsupported:
+			case errs.Invalid, errs.Mismatch:
 			default:
 				t.Errorf("%s: refused as %v: %v", f.Path, errs.KindOf(err), err)
 			}

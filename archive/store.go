@@ -117,7 +117,7 @@ func (a *Archive) receive(w blob.Writer, in Incoming) (*dicom.Header, []byte, in
 	case r.failed != nil: // the disk's or the peer's fault, however the parser words it
 		return nil, nil, r.size, r.failed
 	case err != nil:
-		return nil, nil, r.size, err
+		return nil, nil, r.size, unreadable(err)
 	}
 	if h.DatasetOffset > int64(len(r.head)) {
 		return nil, nil, r.size, errs.Errorf(errs.Invalid, "archive.Store", "file meta information is longer than %d bytes", maxHead)
@@ -153,11 +153,11 @@ func (a *Archive) complete(in Incoming) (Incoming, error) {
 		return in, interrupted(err)
 	}
 	if len(whole) > maxBareFile {
-		return in, errs.Errorf(errs.Exhausted, "archive.Store", "a file without preamble is larger than %d bytes", maxBareFile)
+		return in, errs.Errorf(errs.Invalid, "archive.Store", "a file without preamble is larger than %d bytes", maxBareFile)
 	}
 	h, err := dicom.ReadHeader(bytes.NewReader(whole), dicom.Source{Lenient: true}, a.cfg.Limits)
 	if err != nil {
-		return in, err
+		return in, unreadable(err)
 	}
 	if _, err := identify(h, in); err != nil {
 		return in, err
@@ -203,6 +203,15 @@ func interrupted(err error) error {
 		return err
 	}
 	return errs.E(errs.Canceled, "archive.Store", err)
+}
+
+// unreadable says that an object beyond the parser's limits cannot be understood: that is a
+// property of the object. As errs.Exhausted the peer would take it for ours and try again.
+func unreadable(err error) error {
+	if errs.Is(err, errs.Exhausted) {
+		return errs.E(errs.Invalid, "archive.Store", err)
+	}
+	return err
 }
 
 // identify takes the UIDs from the header and holds them against what was announced.
