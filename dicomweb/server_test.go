@@ -203,7 +203,7 @@ func (s *server) store(objects ...[]byte) {
 }
 
 // first returns the slices of testdata/first.
-func first(t *testing.T) [][]byte {
+func first(t testing.TB) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for i := range 5 {
