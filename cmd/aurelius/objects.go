@@ -69,8 +69,9 @@ func readObject(path string) (object, error) {
 		return object{}, err
 	}
 	o := object{path: path}
-	if !o.readMeta(f) {
-		if err := o.readWhole(f); err != nil {
+	known := o.readMeta(f)
+	if !known || info.Size() <= maxChecked {
+		if err := o.readWhole(f); err != nil && !known {
 			return object{}, err
 		}
 	}
@@ -80,6 +81,10 @@ func readObject(path string) (object, error) {
 	o.size = info.Size() - o.offset
 	return o, nil
 }
+
+// maxChecked is the size up to which an object is read before it is sent, because a file's meta
+// information may name another instance than its data set, and servers go by the data set.
+const maxChecked = 64 << 20
 
 // maxMeta bounds the File Meta Information that is read in one piece.
 const maxMeta = 64 << 10
@@ -112,8 +117,8 @@ func (o *object) readMeta(r io.Reader) bool {
 	return o.SOPClassUID != "" && o.SOPInstanceUID != "" && o.TransferSyntax != ""
 }
 
-// readWhole reads files with a meta information that is missing, incomplete or wrong in its
-// length, which means reading them to the end.
+// readWhole takes all from the data set itself, also of files whose meta information is missing,
+// incomplete or wrong in its length. Nothing changes when the file cannot be understood.
 func (o *object) readWhole(f io.ReadSeeker) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -122,9 +127,11 @@ func (o *object) readWhole(f io.ReadSeeker) error {
 	if err != nil || h.Dataset == nil {
 		return errNotDICOM
 	}
-	o.SOPClassUID = h.Dataset.UID(tag.SOPClassUID)
-	o.SOPInstanceUID = h.Dataset.UID(tag.SOPInstanceUID)
-	o.TransferSyntax = h.TransferSyntax.UID
+	class, instance := h.Dataset.UID(tag.SOPClassUID), h.Dataset.UID(tag.SOPInstanceUID)
+	if class == "" || instance == "" {
+		return errNotDICOM
+	}
+	o.SOPClassUID, o.SOPInstanceUID, o.TransferSyntax = class, instance, h.TransferSyntax.UID
 	o.offset = h.DatasetOffset
 	return nil
 }

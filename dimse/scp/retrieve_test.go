@@ -6,17 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/archive/archivetest"
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/dimse/scp"
 	"github.com/aurelius-imaging/aurelius/dimse/scu"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
 // wanted makes the Identifier of a retrieval.
@@ -60,42 +66,58 @@ func moveContexts() scu.Config {
 // set is the one that was sent, byte for byte.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	to := listenSink(t)
-	addr, _ := serve(t, scp.Config{}, scp.Peers{"SINK": to.addr})
-	for name, in := range fixtures(t) {
-		t.Run(name, func(t *testing.T) {
-			client := associate(t, addr, scu.Config{Contexts: propose(in.TransferSyntax, in.SOPClassUID)})
-			status := store(t, client, in)
-			if status == dimse.StatusDuplicateSOPInstance {
-				t.Skip("another fixture has its SOP Instance UID")
-			}
-			if status != dimse.StatusSuccess {
-				t.Fatalf("C-STORE: %v", status)
-			}
-			d, err := dicom.ReadHeader(bytes.NewReader(in.data), dicom.Source{TransferSyntax: in.TransferSyntax}, dicom.Limits{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			request := wanted("IMAGE", map[tag.Tag][]string{
-				tag.StudyInstanceUID:  {d.Dataset.UID(tag.StudyInstanceUID)},
-				tag.SeriesInstanceUID: {d.Dataset.UID(tag.SeriesInstanceUID)},
-				tag.SOPInstanceUID:    {in.SOPInstanceUID},
-			})
-			got := map[string]received{}
-			getter := associate(t, addr, getContexts(in.TransferSyntax, in.SOPClassUID))
-			result, err := getter.Get(t.Context(), scu.StudyRootGet, request, collect(got), nil)
-			if err != nil || result.Counters.Completed != 1 {
-				t.Fatalf("C-GET: %+v, %v", result, err)
-			}
-			same(t, "C-GET", got[in.SOPInstanceUID], in)
+	roundTrip(t, fixtures(t))
+}
 
-			mover := associate(t, addr, moveContexts())
-			result, err = mover.Move(t.Context(), scu.StudyRootMove, request, "SINK", nil)
-			if err != nil || result.Counters.Completed != 1 {
-				t.Fatalf("C-MOVE: %+v, %v", result, err)
+// TestRoundTripCorpus does so with the shared corpus: one CT and one MR in all their transfer
+// syntaxes, reference sets, HTJ2K, JPEG XL, colour.
+func TestRoundTripCorpus(t *testing.T) {
+	t.Parallel()
+	objects := map[string]instance{}
+	root := filepath.Join(testkit.Shared(t), "data", "syntaxes")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".dcm" {
+			if in := fixture(t, path); in.SOPClassUID != "" {
+				objects[strings.TrimPrefix(path, root)] = in
 			}
-			same(t, "C-MOVE", to.objects()[in.SOPInstanceUID], in)
-		})
+		}
+		return err
+	})
+	if err != nil || len(objects) < 50 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	roundTrip(t, objects)
+}
+
+// roundTrip takes one object after the other; many share a SOP Instance UID, so each replaces
+// the one before it.
+func roundTrip(t *testing.T, objects map[string]instance) {
+	t.Helper()
+	to := listenSink(t)
+	arch := archivetest.NewWith(t, archive.Config{Duplicates: archive.Replace})
+	addr := serveArchive(t, scp.Config{}, arch, scp.Peers{"SINK": to.addr})
+	mover := associate(t, addr, moveContexts())
+	for name, in := range objects {
+		client := associate(t, addr, getContexts(in.TransferSyntax, in.SOPClassUID))
+		if status := store(t, client, in); status != dimse.StatusSuccess {
+			t.Errorf("%s: C-STORE: %v", name, status)
+			continue
+		}
+		request := wanted("IMAGE", map[tag.Tag][]string{tag.SOPInstanceUID: {in.SOPInstanceUID}})
+		got := map[string]received{}
+		result, err := client.Get(t.Context(), scu.StudyRootGet, request, collect(got), nil)
+		if err != nil || result.Counters.Completed != 1 {
+			t.Errorf("%s: C-GET: %+v, %v", name, result, err)
+			continue
+		}
+		same(t, name+": C-GET", got[in.SOPInstanceUID], in)
+		result, err = mover.Move(t.Context(), scu.StudyRootMove, request, "SINK", nil)
+		if err != nil || result.Counters.Completed != 1 {
+			t.Errorf("%s: C-MOVE: %+v, %v", name, result, err)
+			continue
+		}
+		same(t, name+": C-MOVE", to.objects()[in.SOPInstanceUID], in)
+		_ = client.Release(t.Context())
 	}
 }
 

@@ -52,10 +52,15 @@ func listen(t testing.TB, contexts *dimse.Contexts, handler dimse.Handler) (addr
 func serve(t testing.TB, cfg scp.Config, peers scp.PeerDirectory) (addr string, arch *archive.Archive) {
 	t.Helper()
 	arch = archivetest.New(t)
+	return serveArchive(t, cfg, arch, peers), arch
+}
+
+func serveArchive(t testing.TB, cfg scp.Config, arch *archive.Archive, peers scp.PeerDirectory) (addr string) {
+	t.Helper()
 	var contexts dimse.Contexts
 	var mux dimse.Mux
 	scp.New(cfg, arch, peers).Register(&contexts, &mux)
-	return listen(t, &contexts, &mux), arch
+	return listen(t, &contexts, &mux)
 }
 
 // sink is a storage SCP that keeps what it gets.
