@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
@@ -15,11 +17,10 @@ import (
 const maxBatch = 128
 
 const (
-	insertInstance = `INSERT INTO instances (tenant, series, study, number, uid, class, syntax, source,
-		object, offset, length, dataset_offset, dataset_crc, received, change, attrs)
+	insertInstance = `INSERT INTO instances (id, tenant, series, study, number, uid, class, syntax, source,
+		object, offset, length, dataset_offset, dataset_crc, received, attrs)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (tenant, uid) DO NOTHING`
-	insertData   = `INSERT INTO instance_data (id, header, frames) VALUES (?,?,?)`
-	insertChange = `INSERT INTO changes (id, time, kind, instance) VALUES (?,?,0,?)`
+	insertData = `INSERT INTO instance_data (id, header, frames) VALUES (?,?,?)`
 )
 
 // addition is one Add on its way through the writer.
@@ -36,22 +37,101 @@ type addition struct {
 	result index.Added
 	gives  bool // the entry there must give way: a transaction of its own
 	err    error
-	done   chan struct{}
+
+	wake     chan struct{}
+	finished bool // when woken: else this caller is to write
 }
 
-// Add writes one instance. What can be done without the writer is done by the caller; the
-// writer takes every Add that waits into one transaction.
+// queue lets concurrent Adds share a commit without a goroutine of its own: a caller who finds
+// nobody writing writes, and what arrived meanwhile is written together by the first of those
+// who wait. An Add that is alone switches no goroutine.
+type queue struct {
+	lock    sync.Mutex
+	idle    sync.Cond
+	pending []*addition
+	busy    bool
+	closed  bool
+}
+
+// Add writes one instance. What can be done without the writer is done first.
 func (ix *Index) Add(ctx context.Context, t storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
+	if err := ctx.Err(); err != nil {
+		return index.Added{}, errs.E(errs.Canceled, "sqlite.Add", err)
+	}
 	a, err := prepare(t, in, replace)
 	if err != nil {
 		return index.Added{}, err
 	}
-	if err := ix.send(ctx, a); err != nil {
+	lead, err := ix.queue.enter(a)
+	if err != nil {
 		return index.Added{}, err
 	}
 	// Once it is queued it will be written: an answer is due whatever becomes of ctx.
-	<-a.done
+	if !lead {
+		<-a.wake
+		lead = !a.finished
+	}
+	if lead {
+		batch := ix.queue.take()
+		ix.write(batch)
+		ix.queue.leave(batch, a)
+	}
 	return a.result, a.err
+}
+
+// enter queues a and reports whether its caller is to write.
+func (q *queue) enter(a *addition) (lead bool, err error) {
+	q.lock.Lock()
+	defer q.lock.Unlock()
+	if q.closed {
+		return false, errs.Errorf(errs.Unavailable, "sqlite.Add", "the index is closed")
+	}
+	q.pending = append(q.pending, a)
+	lead = !q.busy
+	q.busy = true
+	return lead, nil
+}
+
+// take returns the next batch; the caller who leads is its first.
+func (q *queue) take() []*addition {
+	q.lock.Lock()
+	defer q.lock.Unlock()
+	n := min(len(q.pending), maxBatch)
+	batch := slices.Clone(q.pending[:n])
+	q.pending = slices.Delete(q.pending, 0, n)
+	return batch
+}
+
+// leave answers the callers of the batch and passes the lead on.
+func (q *queue) leave(batch []*addition, self *addition) {
+	for _, a := range batch {
+		if a != self {
+			a.finished = true
+			a.wake <- struct{}{}
+		}
+	}
+	q.lock.Lock()
+	defer q.lock.Unlock()
+	if len(q.pending) > 0 {
+		q.pending[0].wake <- struct{}{}
+		return
+	}
+	q.busy = false
+	q.idle.Broadcast()
+}
+
+// close refuses what comes and waits for what is there. It reports false the second time.
+func (q *queue) close() bool {
+	q.lock.Lock()
+	defer q.lock.Unlock()
+	if q.closed {
+		return false
+	}
+	q.closed = true
+	for q.busy {
+		q.idle.Wait()
+	}
+	return true
 }
 
 func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, error) {
@@ -59,7 +139,7 @@ func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, er
 	if in.Dataset == nil || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "" || in.SOPInstanceUID == "" {
 		return nil, errs.Errorf(errs.Invalid, op, "study, series or SOP Instance UID is missing")
 	}
-	a := &addition{tenant: t, in: in, replace: replace, done: make(chan struct{})}
+	a := &addition{tenant: t, in: in, replace: replace, wake: make(chan struct{}, 1)}
 	a.levels = splitLevels(in.Dataset)
 	attrs, err := encode(a.levels.level(a.levels.instance))
 	if err != nil {
@@ -69,45 +149,6 @@ func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, er
 	a.number = number(in.Dataset.Get(tag.InstanceNumber))
 	a.header = packHeader(in.Header)
 	return a, nil
-}
-
-func (ix *Index) send(ctx context.Context, a *addition) error {
-	ix.closing.RLock()
-	defer ix.closing.RUnlock()
-	if ix.closed {
-		return errs.Errorf(errs.Unavailable, "sqlite.Add", "the index is closed")
-	}
-	select {
-	case ix.queue <- a:
-		return nil
-	case <-ctx.Done():
-		return errs.E(errs.Canceled, "sqlite.Add", ctx.Err())
-	}
-}
-
-// run is the writer: it takes what waits, writes it in one transaction and answers.
-func (ix *Index) run() {
-	batch := make([]*addition, 0, maxBatch)
-	for first := range ix.queue {
-		batch = append(batch[:0], first)
-	more:
-		for len(batch) < maxBatch {
-			select {
-			case a, ok := <-ix.queue:
-				if !ok {
-					break more
-				}
-				batch = append(batch, a)
-			default:
-				break more
-			}
-		}
-		ix.write(batch)
-		for i, a := range batch {
-			close(a.done)
-			batch[i] = nil
-		}
-	}
 }
 
 // write carries out a batch. If its transaction fails, each item gets one of its own, so that
@@ -146,6 +187,13 @@ func (ix *Index) transact(d sqldb.Durability, items []*addition) error {
 
 // forget drops what the writer remembers: after a rollback it may be wrong.
 func (ix *Index) forget() { ix.state = newWriterState(ix.now) }
+
+// forgetRows drops what a removal makes wrong.
+func (w *writerState) forgetRows() {
+	clear(w.tenants)
+	clear(w.studies)
+	clear(w.seriesOf)
+}
 
 // add writes one instance, its parents where they are new, and its change. Counters follow in
 // flush.
@@ -208,24 +256,24 @@ func (w *writerState) insert(c *sqldb.Conn, t *tenantState, st *studyState, se *
 	}
 	l := a.in.Blob.Location
 	seq := t.seq + 1
-	r, err := c.Exec(insertInstance, t.id, se.id, st.id, a.number, a.in.SOPInstanceUID, class, syntax, source,
-		obj.id, l.Offset, l.Length, a.in.DatasetOffset, a.in.DatasetCRC, received.UnixNano(), seq, a.attrs)
+	id := changeID(t.id, seq)
+	r, err := c.Exec(insertInstance, id, t.id, se.id, st.id, a.number, a.in.SOPInstanceUID, class, syntax, source,
+		obj.id, l.Offset, l.Length, a.in.DatasetOffset, a.in.DatasetCRC, received.UnixNano(), a.attrs)
 	if err != nil || r.Changed == 0 {
 		return false, err
 	}
-	if _, err := c.Exec(insertData, r.LastID, a.header, a.in.Frames); err != nil {
-		return false, err
-	}
-	if _, err := c.Exec(insertChange, changeID(t.id, seq), w.now().UnixNano(), r.LastID); err != nil {
+	if _, err := c.Exec(insertData, id, a.header, a.in.Frames); err != nil {
 		return false, err
 	}
 	t.seq = seq
 	a.result.Sequence = seq
 	se.instances, se.revision, se.dirty = se.instances+1, seq, true
-	st.instances, st.arrived, st.dirty = st.instances+1, seq, true
+	st.instances, st.dirty = st.instances+1, true
 	st.addClass(a.in.SOPClassUID)
-	obj.live++
-	obj.seen(a.in.Blob)
+	if t.latest != st.id { // else it is the last to have arrived already
+		t.latest, st.arrived, st.dirtyArrival = st.id, seq, true
+	}
+	obj.seen(a.in.Blob, w.now())
 	return true, nil
 }
 
@@ -242,7 +290,7 @@ func (w *writerState) existing(c *sqldb.Conn, t *tenantState, a *addition) (bool
 	}
 	a.result = index.Added{Existing: &e}
 	if obj, err := w.object(c, a.in.Blob.Location.Object); err == nil {
-		obj.seen(a.in.Blob)
+		obj.seen(a.in.Blob, w.now())
 	}
 	return true, nil
 }
@@ -264,7 +312,7 @@ func (ix *Index) replace(a *addition) error {
 			if err := ix.remove(c, t.id, []int64{id}, nil); err != nil {
 				return err
 			}
-			ix.forget()
+			ix.state.forgetRows()
 		}
 		if err := ix.state.add(c, a); err != nil {
 			return err

@@ -13,11 +13,12 @@ import (
 const maxChanges = 10_000
 
 const (
-	selectChanges = `SELECT c.id, c.time, c.kind, coalesce(c.study, s.uid), coalesce(c.series, e.uid),
-		coalesce(c.uid, i.uid), coalesce(c.class, i.class) FROM changes c
-		LEFT JOIN instances i ON i.id=c.instance LEFT JOIN series e ON e.id=i.series
-		LEFT JOIN studies s ON s.id=i.study
-		WHERE c.id>? AND c.id<? ORDER BY c.id LIMIT ?`
+	selectChanges = `SELECT * FROM (SELECT i.id, i.received, 0, s.uid, e.uid, i.uid, i.class FROM instances i
+			CROSS JOIN series e ON e.id=i.series CROSS JOIN studies s ON s.id=i.study
+			WHERE i.id>?1 AND i.id<?2 ORDER BY i.id LIMIT ?3)
+		UNION ALL SELECT * FROM (SELECT c.id, c.time, c.kind, c.study, c.series, c.uid, c.class FROM changes c
+			WHERE c.id>?1 AND c.id<?2 ORDER BY c.id LIMIT ?3)
+		ORDER BY 1 LIMIT ?3`
 	selectErasures = `SELECT object, offset, length FROM pending_erasures ORDER BY object, offset`
 	deleteErasure  = `DELETE FROM pending_erasures WHERE object=? AND offset=?`
 	selectTails    = `SELECT key, tail FROM objects WHERE tail>0`
@@ -31,7 +32,7 @@ func (ix *Index) Changes(ctx context.Context, t storage.TenantID, after int64, l
 	if limit <= 0 || limit > maxChanges {
 		limit = maxChanges
 	}
-	after = max(after, 0)
+	after = min(max(after, 0), 1<<40-1)
 	var out []index.Change
 	err := ix.read(ctx, t, func(c *sqldb.Conn, tenant int64) error {
 		r, err := c.Query(selectChanges, changeID(tenant, 0)+after, changeID(tenant+1, 0), limit)
@@ -94,7 +95,14 @@ func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
 // Tails returns, for each object, the offset up to which every record has been seen.
 func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
 	out := make(map[storage.Key]int64)
-	err := ix.db.Read(ctx, func(c *sqldb.Conn) error {
+	// What the writer has not written yet is no use after a crash, but this is asked after a
+	// start, or by tests: then it shall be exact.
+	err := ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error { return ix.state.storeTails(c, false) })
+	if err != nil {
+		ix.forget()
+		return nil, err
+	}
+	err = ix.db.Read(ctx, func(c *sqldb.Conn) error {
 		r, err := c.Query(selectTails)
 		if err != nil {
 			return err

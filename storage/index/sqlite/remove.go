@@ -11,15 +11,13 @@ import (
 )
 
 const (
-	selectRemoval = `SELECT i.id, i.series, i.study, i.change, i.class, s.uid, e.uid, i.uid, i.object, o.key,
+	selectRemoval = `SELECT i.id, i.series, i.study, i.received, i.class, s.uid, e.uid, i.uid, o.key,
 		i.offset, i.length FROM instances i CROSS JOIN series e ON e.id=i.series
 		CROSS JOIN studies s ON s.id=i.study CROSS JOIN objects o ON o.id=i.object WHERE i.id=?`
-	settleChange   = `UPDATE changes SET instance=NULL, study=?, series=?, uid=?, class=? WHERE id=?`
-	insertDeletion = `INSERT INTO changes (id, time, kind, study, series, uid, class) VALUES (?,?,1,?,?,?,?)`
+	insertChange   = `INSERT INTO changes (id, time, kind, study, series, uid, class) VALUES (?,?,?,?,?,?,?)`
 	insertErasure  = `INSERT OR REPLACE INTO pending_erasures (object, offset, length) VALUES (?,?,?)`
 	deleteInstance = `DELETE FROM instances WHERE id=?`
 	deleteData     = `DELETE FROM instance_data WHERE id=?`
-	lessObject     = `UPDATE objects SET live=live-1 WHERE id=?`
 
 	countSeries  = `SELECT count(*) FROM instances WHERE series=?`
 	deleteSeries = `DELETE FROM series WHERE id=?`
@@ -64,7 +62,7 @@ func (ix *Index) Remove(ctx context.Context, t storage.TenantID, r index.Ref) ([
 			return errs.Errorf(errs.NotFound, op, "nothing there to remove")
 		}
 		// The counters below are written past the writer's memory.
-		ix.forget()
+		ix.state.forgetRows()
 		return ix.remove(c, tenant, ids, &gone)
 	})
 	if err != nil {
@@ -105,9 +103,6 @@ func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, gone *[]blob.L
 	if err != nil {
 		return err
 	}
-	if last == 0 {
-		last = changeID(tenant, 0)
-	}
 	series, studies := make(map[int64]int64), make(map[int64]bool)
 	for _, id := range ids {
 		last++
@@ -146,21 +141,19 @@ func (ix *Index) removeOne(c *sqldb.Conn, id, change int64) (l blob.Location, se
 		return l, 0, 0, errs.Errorf(errs.Internal, "sqlite.Remove", "an instance has lost its parents")
 	}
 	series, study = r.Int(1), r.Int(2)
-	stored, class, object := r.Int(3), r.Int(4), r.Int(8)
+	received, class := r.Int(3), r.Int(4)
 	stUID, seUID, uid := r.Text(5), r.Text(6), r.Text(7)
-	l = blob.Location{Object: storage.Key(r.Text(9)), Offset: r.Int(10), Length: r.Int(11)}
+	l = blob.Location{Object: storage.Key(r.Text(8)), Offset: r.Int(9), Length: r.Int(10)}
 	r.Close()
-	tenant := change &^ (1<<40 - 1)
 	for _, s := range []struct {
 		sql  string
 		args []any
 	}{
-		{settleChange, []any{stUID, seUID, uid, class, tenant | stored}},
-		{insertDeletion, []any{change, ix.now().UnixNano(), stUID, seUID, uid, class}},
+		{insertChange, []any{id, received, 0, stUID, seUID, uid, class}},
+		{insertChange, []any{change, ix.now().UnixNano(), 1, stUID, seUID, uid, class}},
 		{insertErasure, []any{string(l.Object), l.Offset, l.Length}},
 		{deleteInstance, []any{id}},
 		{deleteData, []any{id}},
-		{lessObject, []any{object}},
 	} {
 		if _, err := c.Exec(s.sql, s.args...); err != nil {
 			return l, 0, 0, err

@@ -75,7 +75,7 @@ func (se *seriesMatch) dataset(st *studyRow) (*dicom.Dataset, error) {
 		return nil, err
 	}
 	counts := []dicom.Element{textElement(tag.NumberOfSeriesRelatedInstances, vr.IS, strconv.FormatInt(se.instances, 10))}
-	se.ds = &dicom.Dataset{Elements: merge(upper.Elements, merge(counts, d.Elements))}
+	se.ds = &dicom.Dataset{Elements: merge(upper.Elements, counts, d.Elements)}
 	return se.ds, nil
 }
 
@@ -109,7 +109,7 @@ func (in *instanceMatch) dataset(ix *Index, c *sqldb.Conn, st *studyRow, se *ser
 		textElement(tag.SOPInstanceUID, vr.UI, in.uid),
 		textElement(tag.AvailableTransferSyntaxUID, vr.UI, syntax),
 	}
-	return &dicom.Dataset{Elements: merge(upper.Elements, merge(known[:], own.Elements))}, nil
+	return &dicom.Dataset{Elements: merge(upper.Elements, known[:], own.Elements)}, nil
 }
 
 // own returns the instance's own attributes in UTF-8.
@@ -143,20 +143,46 @@ func setElement(t tag.Tag, v vr.VR, set string) dicom.Element {
 	return textElement(t, v, strings.Trim(set, `\`))
 }
 
-// merge joins two lists in order of tags; of a tag in both the element of a stays.
-func merge(a, b []dicom.Element) []dicom.Element {
-	out := make([]dicom.Element, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].Tag < b[0].Tag:
-			out, a = append(out, a[0]), a[1:]
-		case a[0].Tag > b[0].Tag:
-			out, b = append(out, b[0]), b[1:]
-		default:
-			out, a, b = append(out, a[0]), a[1:], b[1:]
-		}
+// merge joins lists in order of tags; of a tag in several the element of the first list stays.
+// Elements are copied in runs: with a hundred of them for each match that is what a listing
+// spends its time on.
+func merge(lists ...[]dicom.Element) []dicom.Element {
+	n := 0
+	for _, l := range lists {
+		n += len(l)
 	}
-	return append(append(out, a...), b...)
+	out := make([]dicom.Element, 0, n)
+	for {
+		first := -1
+		for i, l := range lists {
+			if len(l) > 0 && (first < 0 || l[0].Tag < lists[first][0].Tag) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return out
+		}
+		l := lists[first]
+		limit := ^tag.Tag(0)
+		for i, other := range lists {
+			if i == first || len(other) == 0 {
+				continue
+			}
+			if other[0].Tag == l[0].Tag {
+				lists[i] = other[1:]
+				other = lists[i]
+			}
+			if len(other) > 0 {
+				limit = min(limit, other[0].Tag)
+			}
+		}
+		run := 1
+		for run < len(l) && l[run].Tag < limit {
+			run++
+		}
+		out = append(out, l[:run]...)
+		lists[first] = l[run:]
+	}
 }
 
 const (

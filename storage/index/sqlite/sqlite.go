@@ -18,8 +18,8 @@ package sqlite
 import (
 	"context"
 	"embed"
+	"errors"
 	"io/fs"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,12 +48,8 @@ type Index struct {
 	terms terms
 	pages pageCache
 
-	queue chan *addition
-	done  sync.WaitGroup
+	queue queue
 	state *writerState // of the writer; used inside db.Write only
-
-	closing sync.RWMutex // held for reading while a call may send to queue
-	closed  bool
 
 	// generation counts commits that changed what a query may answer.
 	generation atomic.Int64
@@ -71,12 +67,12 @@ func Open(path string, cfg Config) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix := &Index{db: db, now: cfg.Now, queue: make(chan *addition, maxBatch)}
+	ix := &Index{db: db, now: cfg.Now}
+	ix.queue.idle.L = &ix.queue.lock
 	if ix.now == nil {
 		ix.now = time.Now
 	}
 	ix.forget()
-	ix.done.Go(ix.run)
 	return ix, nil
 }
 
@@ -99,16 +95,13 @@ func scripts() ([]string, error) {
 
 // Close finishes what was begun and closes the file.
 func (ix *Index) Close() error {
-	ix.closing.Lock()
-	if ix.closed {
-		ix.closing.Unlock()
+	if !ix.queue.close() {
 		return nil
 	}
-	ix.closed = true
-	close(ix.queue)
-	ix.closing.Unlock()
-	ix.done.Wait()
-	return ix.db.Close()
+	err := ix.db.Write(context.Background(), sqldb.Process, func(c *sqldb.Conn) error {
+		return ix.state.storeTails(c, true)
+	})
+	return errors.Join(err, ix.db.Close())
 }
 
 const selectTenant = `SELECT id FROM tenants WHERE name=?`

@@ -37,7 +37,10 @@ type uidKey struct {
 	uid    string
 }
 
-type tenantState struct{ id, seq int64 }
+type tenantState struct {
+	id, seq int64
+	latest  int64 // the study with the highest arrived; 0: not known
+}
 
 // seenSums remembers which attributes were merged last: instances of one study usually say the
 // same of it.
@@ -60,6 +63,7 @@ type studyState struct {
 	arrived             int64
 	modalities, classes string
 	dirty, dirtySets    bool
+	dirtyArrival        bool
 }
 
 type seriesState struct {
@@ -101,29 +105,62 @@ func members(set string) []string {
 
 // objectState follows which records of an object have been seen. Adds of one object may come
 // out of order; the tail only moves over what is contiguous, so that a power cut that takes the
-// last commits never leaves an acknowledged record in front of it.
+// last commits never leaves an acknowledged record in front of it. That the tail in the row lags
+// a little costs nothing but a look at a few records after a crash.
 type objectState struct {
-	id, tail, live int64
-	ahead          []extent // seen behind a gap, by offset
-	stored         int64    // tail as it is in the row
-	storedLive     int64
+	id, tail int64
+	ahead    []extent  // seen behind a gap, by offset
+	since    time.Time // when the first gap was met
+	stored   int64     // tail as it is in the row
+	unstored int       // records seen since
 }
 
 type extent struct{ offset, end int64 }
 
-func (o *objectState) seen(r blob.Record) {
+const (
+	// maxUnstored is how many records a tail may lag.
+	maxUnstored = 16
+	// maxGap is how long a gap can be an Add that is still on its way. After that the record was
+	// taken back.
+	maxGap = time.Minute
+)
+
+func (o *objectState) seen(r blob.Record, now time.Time) {
 	x := extent{r.Location.Offset, max(r.End, r.Location.Offset+r.Location.Length)}
 	if x.end <= o.tail {
 		return
 	}
+	o.unstored++
 	at, _ := slices.BinarySearchFunc(o.ahead, x, func(a, b extent) int { return int(a.offset - b.offset) })
 	o.ahead = slices.Insert(o.ahead, at, x)
+	if o.advance(); len(o.ahead) == 0 {
+		o.since = time.Time{}
+		return
+	}
+	if o.since.IsZero() {
+		o.since = now
+	} else if now.Sub(o.since) > maxGap {
+		o.jump()
+		o.since = now
+	}
+}
+
+// advance moves the tail over what is contiguous.
+func (o *objectState) advance() {
 	n := 0
 	for n < len(o.ahead) && o.ahead[n].offset-o.tail <= maxFraming {
 		o.tail = max(o.tail, o.ahead[n].end)
 		n++
 	}
 	o.ahead = slices.Delete(o.ahead, 0, n)
+}
+
+// jump moves the tail over the first gap.
+func (o *objectState) jump() {
+	if len(o.ahead) > 0 {
+		o.tail = o.ahead[0].end
+		o.advance()
+	}
 }
 
 func newWriterState(now func() time.Time) *writerState {
@@ -139,15 +176,17 @@ func newWriterState(now func() time.Time) *writerState {
 
 const (
 	insertTenant = `INSERT INTO tenants (name) VALUES (?)`
-	selectLast   = `SELECT max(id) FROM changes WHERE id BETWEEN ? AND ?`
+	selectLast   = `SELECT max(coalesce((SELECT max(id) FROM instances WHERE id BETWEEN ?1 AND ?2), ?1),
+		coalesce((SELECT max(id) FROM changes WHERE id BETWEEN ?1 AND ?2), ?1))`
 	insertTerm   = `INSERT INTO terms (term) VALUES (?)`
-	selectObject = `SELECT id, tail, live FROM objects WHERE key=?`
-	insertObject = `INSERT INTO objects (key, tail, live) VALUES (?,0,0)`
-	updateObject = `UPDATE objects SET tail=?, live=live+? WHERE id=?`
+	selectObject = `SELECT id, tail FROM objects WHERE key=?`
+	insertObject = `INSERT INTO objects (key, tail) VALUES (?,0)`
+	updateObject = `UPDATE objects SET tail=? WHERE id=?`
 
 	selectStudyState = `SELECT id, patient, series, instances, arrived, modalities, classes
 		FROM studies WHERE tenant=? AND uid=?`
-	updateStudy       = `UPDATE studies SET series=?, instances=?, arrived=? WHERE id=?`
+	updateStudy       = `UPDATE studies SET series=?, instances=? WHERE id=?`
+	updateArrival     = `UPDATE studies SET arrived=? WHERE id=?`
 	updateStudySets   = `UPDATE studies SET modalities=?, classes=? WHERE id=?`
 	selectSeriesState = `SELECT id, instances, revision FROM series WHERE tenant=? AND uid=? AND study=?`
 	updateSeries      = `UPDATE series SET instances=?, revision=? WHERE id=?`
@@ -212,7 +251,7 @@ func (w *writerState) object(c *sqldb.Conn, key storage.Key) (*objectState, erro
 	}
 	o := &objectState{}
 	if r.Next() {
-		o.id, o.tail, o.live = r.Int(0), r.Int(1), r.Int(2)
+		o.id, o.tail = r.Int(0), r.Int(1)
 	}
 	r.Close()
 	if err := r.Err(); err != nil {
@@ -225,7 +264,7 @@ func (w *writerState) object(c *sqldb.Conn, key storage.Key) (*objectState, erro
 		}
 		o.id = r.LastID
 	}
-	o.stored, o.storedLive = o.tail, o.live
+	o.stored = o.tail
 	w.objects[key] = o
 	return o, nil
 }
@@ -322,15 +361,20 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 		if !st.dirty {
 			continue
 		}
-		if _, err := c.Exec(updateStudy, st.series, st.instances, st.arrived, st.id); err != nil {
+		if _, err := c.Exec(updateStudy, st.series, st.instances, st.id); err != nil {
 			return err
+		}
+		if st.dirtyArrival {
+			if _, err := c.Exec(updateArrival, st.arrived, st.id); err != nil {
+				return err
+			}
 		}
 		if st.dirtySets {
 			if _, err := c.Exec(updateStudySets, st.modalities, st.classes, st.id); err != nil {
 				return err
 			}
 		}
-		st.dirty, st.dirtySets = false, false
+		st.dirty, st.dirtySets, st.dirtyArrival = false, false, false
 	}
 	for _, se := range w.seriesOf {
 		if !se.dirty {
@@ -342,15 +386,37 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 		se.dirty = false
 	}
 	for _, o := range w.objects {
-		if o.tail == o.stored && o.live == o.storedLive {
-			continue
+		if o.unstored >= maxUnstored {
+			if err := o.store(c); err != nil {
+				return err
+			}
 		}
-		if _, err := c.Exec(updateObject, o.tail, o.live-o.storedLive, o.id); err != nil {
-			return err
-		}
-		o.stored, o.storedLive = o.tail, o.live
 	}
 	w.trim()
+	return nil
+}
+
+// store writes the tail to its row.
+func (o *objectState) store(c *sqldb.Conn) error {
+	o.unstored = 0
+	if o.tail == o.stored {
+		return nil
+	}
+	o.stored = o.tail
+	_, err := c.Exec(updateObject, o.tail, o.id)
+	return err
+}
+
+// storeTails writes every tail, over gaps too when no Add is on its way any more.
+func (w *writerState) storeTails(c *sqldb.Conn, jump bool) error {
+	for _, o := range w.objects {
+		for jump && len(o.ahead) > 0 {
+			o.jump()
+		}
+		if err := o.store(c); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -371,7 +437,7 @@ func (w *writerState) trim() {
 	}
 	if len(w.objects) > maxRemembered {
 		for k, o := range w.objects {
-			if len(o.ahead) == 0 {
+			if len(o.ahead) == 0 && o.tail == o.stored {
 				delete(w.objects, k)
 			}
 		}

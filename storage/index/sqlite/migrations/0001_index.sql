@@ -86,6 +86,8 @@ CREATE TABLE series (
 );
 CREATE INDEX series_order ON series (study, number, id);
 
+-- id is tenant << 40 | sequence of the change that stored it: rows are appended, and the feed of
+-- what was stored is this table.
 CREATE TABLE instances (
 	id              INTEGER PRIMARY KEY,
 	tenant          INTEGER NOT NULL,
@@ -102,7 +104,6 @@ CREATE TABLE instances (
 	dataset_offset  INTEGER NOT NULL,
 	dataset_crc     INTEGER NOT NULL,
 	received        INTEGER NOT NULL,          -- ns since 1970
-	change          INTEGER NOT NULL,          -- that stored it
 	attrs           BLOB NOT NULL,
 	UNIQUE (tenant, uid)
 );
@@ -119,21 +120,19 @@ CREATE TABLE instance_data (
 CREATE TABLE objects (
 	id    INTEGER PRIMARY KEY,
 	key   TEXT NOT NULL UNIQUE,
-	tail  INTEGER NOT NULL,                    -- every record before it has been seen
-	live  INTEGER NOT NULL                     -- instances that lie in it
+	tail  INTEGER NOT NULL                     -- every record before it has been seen
 );
 
--- id is tenant << 40 | sequence, so that rows are appended. A stored instance that is still
--- there is only pointed at; its UIDs are copied here when it goes.
+-- The changes that have no row in instances any more: deletions, and what was stored and
+-- deleted since. id is tenant << 40 | sequence.
 CREATE TABLE changes (
-	id        INTEGER PRIMARY KEY,
-	time      INTEGER NOT NULL,
-	kind      INTEGER NOT NULL,                -- 0 stored, 1 deleted
-	instance  INTEGER,
-	study     TEXT,
-	series    TEXT,
-	uid       TEXT,
-	class     INTEGER
+	id      INTEGER PRIMARY KEY,
+	time    INTEGER NOT NULL,
+	kind    INTEGER NOT NULL,                  -- 0 stored, 1 deleted
+	study   TEXT NOT NULL,
+	series  TEXT NOT NULL,
+	uid     TEXT NOT NULL,
+	class   INTEGER NOT NULL
 );
 
 CREATE TABLE pending_erasures (
