@@ -68,6 +68,8 @@ type sink struct {
 	addr string
 	// answer may decide the status; called before the object is kept.
 	answer func(n int, cmd *dimse.Command) dimse.Status
+	// discard drops the objects.
+	discard bool
 
 	mu       sync.Mutex
 	n        int
@@ -97,8 +99,12 @@ func (s *sink) store(w *dimse.ResponseWriter, r *dimse.Request) {
 		_ = w.Respond(dimse.StatusUnrecognizedOperation)
 		return
 	}
-	data, err := io.ReadAll(r.Data)
-	if err != nil {
+	var data bytes.Buffer
+	var into io.Writer = &data
+	if s.discard {
+		into = io.Discard
+	}
+	if _, err := io.Copy(into, r.Data); err != nil {
 		return
 	}
 	s.mu.Lock()
@@ -111,7 +117,7 @@ func (s *sink) store(w *dimse.ResponseWriter, r *dimse.Request) {
 	}
 	if status.Class() == dimse.Success || status.Class() == dimse.Warning {
 		s.mu.Lock()
-		s.received[r.Command.AffectedSOPInstanceUID] = received{r.Command.AffectedSOPClassUID, r.TransferSyntax.UID, data, *r.Command}
+		s.received[r.Command.AffectedSOPInstanceUID] = received{r.Command.AffectedSOPClassUID, r.TransferSyntax.UID, data.Bytes(), *r.Command}
 		s.mu.Unlock()
 	}
 	_ = w.Respond(status)

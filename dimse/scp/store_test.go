@@ -69,57 +69,6 @@ func TestStoreAnswersWithItsStatus(t *testing.T) {
 	}
 }
 
-func TestKnownStorageOnly(t *testing.T) {
-	t.Parallel()
-	addr, _ := serve(t, scp.Config{KnownStorageOnly: true}, nil)
-	client := associate(t, addr, scu.Config{Contexts: propose(dicom.ExplicitVRLittleEndian.UID, uid.CTImageStorage, "1.3.12.2.1107.999.1")})
-	if got := client.AcceptedSyntaxes("1.3.12.2.1107.999.1"); len(got) > 0 {
-		t.Errorf("unknown SOP Class accepted in %v", got)
-	}
-	if got := client.AcceptedSyntaxes(uid.CTImageStorage); len(got) != 1 {
-		t.Errorf("CT accepted in %v", got)
-	}
-}
-
-// TestNegotiation holds what is accepted against the list of services.
-func TestNegotiation(t *testing.T) {
-	t.Parallel()
-	addr, _ := serve(t, scp.Config{}, nil)
-	for _, service := range scp.New(scp.Config{}, nil, nil).Services() {
-		classes := service.AbstractSyntaxes
-		for len(classes) > 0 {
-			n := min(128, len(classes))
-			client := associate(t, addr, scu.Config{Contexts: propose(service.TransferSyntaxes[0], classes[:n]...)})
-			for _, pc := range client.Association().Contexts() {
-				if !pc.Accepted() {
-					t.Errorf("%s: %s refused with %d", service.Name, pc.AbstractSyntax, pc.Result)
-				}
-			}
-			classes = classes[n:]
-		}
-		for _, ts := range service.TransferSyntaxes {
-			client := associate(t, addr, scu.Config{Contexts: propose(ts, service.AbstractSyntaxes[0])})
-			if got := client.AcceptedSyntaxes(service.AbstractSyntaxes[0]); len(got) != 1 || got[0] != ts {
-				t.Errorf("%s: proposed %s, accepted %v", service.Name, ts, got)
-			}
-		}
-	}
-	for _, c := range []struct {
-		abstract, syntax string
-		want             dimse.ContextResult
-	}{
-		{"1.2.840.10008.5.1.4.31", dicom.ExplicitVRLittleEndian.UID, dimse.ContextAbstractSyntaxNotSupported}, // worklist
-		{uid.StorageCommitmentPushModel, dicom.ExplicitVRLittleEndian.UID, dimse.ContextAbstractSyntaxNotSupported},
-		{uid.CTImageStorage, "1.2.840.113619.5.2", dimse.ContextTransferSyntaxesNotSupported}, // GE private
-		{uid.StudyRootQueryRetrieveInformationModelFind, dicom.JPEGBaseline.UID, dimse.ContextTransferSyntaxesNotSupported},
-	} {
-		client := associate(t, addr, scu.Config{Contexts: append(propose(c.syntax, c.abstract), propose(dicom.ImplicitVRLittleEndian.UID, uid.Verification)...)})
-		if got := client.Association().Contexts()[0].Result; got != c.want {
-			t.Errorf("%s in %s: result %d, want %d", c.abstract, c.syntax, got, c.want)
-		}
-	}
-}
-
 func TestStoreOnAContextOfAnotherService(t *testing.T) {
 	t.Parallel()
 	addr, _ := serve(t, scp.Config{}, nil)
