@@ -5,6 +5,15 @@
 // bounded memory, keeps the header and notes where pixel data, its fragments and other bulk
 // values lie. Values are kept as encoded (little endian) and decoded when asked for; what was
 // not understood is kept byte for byte.
+//
+//	read      ReadHeader (streaming), Read (whole), ParseDataset (memory)
+//	write     AppendDataset, File.WriteTo, AppendMeta
+//	convert   Convert between native transfer syntaxes, streaming
+//	the index AppendHeader, ParseHeader
+//
+// Reading is tolerant where nothing is lost and no doubt is left (see ReadHeader), writing is
+// strict. It leaves out: pixels (dicom/pixel finds frames, codecs decode them), DICOMDIR
+// navigation, and conversion to or from compressed transfer syntaxes.
 package dicom
 
 import (

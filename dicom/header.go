@@ -151,7 +151,7 @@ func ParseHeader(b []byte) (*Header, error) {
 		return nil, invalid("damaged header")
 	}
 	p.lim = Limits{Header: math.MaxInt64, Depth: math.MaxInt, Fragments: math.MaxInt}.withDefaults()
-	p.whole, p.alias = true, true
+	p.whole, p.alias, p.form = true, true, true
 	p.elems = make([]Element, 0, inner)
 	p.sets = make([]Dataset, 0, items)
 	p.bulk.advance()

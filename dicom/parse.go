@@ -60,6 +60,7 @@ type parser struct {
 	lim   Limits
 	whole bool // keep every value, pixel data too
 	alias bool // values are slices of the window's memory
+	form  bool // the index's form of a header: nothing pads it
 	kept  int64
 	pixel *PixelData
 	ext   [2][]byte // Extended Offset Table, its Lengths
@@ -177,7 +178,7 @@ func (p *parser) element(d *Dataset, list *[]Element, base int, enc encoding, en
 	if err != nil {
 		return false, err
 	}
-	if t == 0 && length == 0 && end == toEOF {
+	if t == 0 && length == 0 && end == toEOF && !p.form {
 		return p.padding()
 	}
 	if p.charge(minCharge); p.kept > p.lim.Header {
@@ -260,6 +261,9 @@ func (p *parser) delimiter(t tag.Tag, list *[]Element, enc encoding, end int64, 
 			break
 		}
 		e := Element{Tag: t, VR: vr.UN}
+		if p.bulk.next.number > 0 {
+			p.bulk.attach(&e)
+		}
 		if err := p.value(&e, int64(length), enc, depth); err != nil {
 			return false, err
 		}
@@ -279,7 +283,11 @@ func (p *parser) header(d *Dataset, open []Element, t tag.Tag, b []byte, enc enc
 			d.Elements, d.ordered = open, -1
 			v = d.resolveVR(t, v)
 		}
-		return v, enc.u32(b[4:]), nil
+		length := enc.u32(b[4:])
+		if v == vr.SQ && length != undefinedLength && length > 0 && !p.itemFollows(enc) {
+			v = vr.UN // a sequence by the dictionary only: opaque, as it would be in explicit VR
+		}
+		return v, length, nil
 	}
 	v := vr.VR(b[4])<<8 | vr.VR(b[5])
 	if !v.Long() {
@@ -295,6 +303,15 @@ func (p *parser) header(d *Dataset, open []Element, t tag.Tag, b []byte, enc enc
 	}
 	p.w.pos += 12
 	return v, enc.u32(b[8:]), nil
+}
+
+// itemFollows reports whether an item, or an end of items, comes next.
+func (p *parser) itemFollows(enc encoding) bool {
+	if !p.w.fill(8) {
+		return false
+	}
+	t := enc.tag(p.w.buf[p.w.pos:])
+	return t == tagItem || t == tagSequenceDelim
 }
 
 // blankVR stands where a device knew no VR; the length follows in the short form.
