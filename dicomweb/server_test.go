@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) {
 
 var quiet = slog.New(slog.DiscardHandler)
 
+// slowBody is short enough for a test to wait for, and long enough for a loaded machine.
+const slowBody = time.Second
+
 // server is the door on a real archive, reached over a real socket.
 type server struct {
 	*testing.T
@@ -49,7 +53,7 @@ func newServerWith(t *testing.T, cfg dicomweb.Config) *server {
 	cfg.Log = quiet
 	engine := gin.New()
 	dicomweb.New(cfg, arch).Register(engine)
-	srv := httptest.NewServer(httpd.NewHandler(httpd.HandlerConfig{Log: quiet}, engine))
+	srv := httptest.NewServer(httpd.NewHandler(httpd.HandlerConfig{Log: quiet, SlowBody: slowBody}, engine))
 	t.Cleanup(srv.Close)
 	return &server{T: t, URL: srv.URL + dicomweb.Root, arch: arch}
 }

@@ -1,15 +1,19 @@
 package dicomweb_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
@@ -223,5 +227,70 @@ func TestCorpusComesBack(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// TestStoreFromSlowClient: what came whole is kept and told; a client that goes silent gets 408.
+func TestStoreFromSlowClient(t *testing.T) {
+	t.Parallel()
+	whole := related(first(t)...).Bytes()
+	slice := len(first(t)[0])
+	for name, tc := range map[string]struct {
+		sent   int
+		status int
+		stored int
+	}{
+		"in the first part": {slice / 2, http.StatusRequestTimeout, 0},
+		"in the third part": {2*slice + 5000, http.StatusAccepted, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(s.URL, dicomweb.Root), "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", stowType, len(whole))
+			if _, err := conn.Write(whole[:tc.sent]); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != tc.status {
+				t.Errorf("status %d, want %d: %s", resp.StatusCode, tc.status, body)
+			}
+			if got := s.get("/instances").json(t); len(got) != tc.stored {
+				t.Errorf("%d instances stored, want %d", len(got), tc.stored)
+			}
+		})
+	}
+}
+
+// TestStoreFromManyClients sends the same and different slices at once.
+func TestStoreFromManyClients(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	objects := first(t)
+	var group errgroup.Group
+	for i := range 8 {
+		group.Go(func() error {
+			own := spec{study: "2.25.7", series: "2.25.7.1", instance: fmt.Sprint("2.25.7.1.", i+1), syntax: dicom.ExplicitVRLittleEndian}.make(t)
+			a, err := s.try(http.MethodPost, "/studies", related(append(first(t), own)...), "Content-Type", stowType)
+			if err == nil && a.StatusCode != http.StatusOK {
+				err = fmt.Errorf("status %d: %s", a.StatusCode, a.body)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.get("/instances").json(t)); got != len(objects)+8 {
+		t.Errorf("%d instances, want %d", got, len(objects)+8)
 	}
 }
