@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"iter"
+	"strconv"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
@@ -110,6 +111,7 @@ type finder struct {
 	opened   bool           // series were read
 	number   int64          // of the last instance in series[0]
 	instance int64
+	uidRows  int64 // rows read by fillByUID
 }
 
 // fill reads one page into out.
@@ -121,9 +123,15 @@ func (f *finder) fill(ctx context.Context) error {
 		if f.plan == nil {
 			f.plan = newPlan(tenant, f.q)
 			f.resume()
+			if err := f.leap(c); err != nil {
+				return err
+			}
 		}
-		if f.plan.level == query.Patient {
+		switch {
+		case f.plan.level == query.Patient:
 			return f.fillPatients(c)
+		case f.plan.byUID:
+			return f.fillByUID(c)
 		}
 		return f.fillStudies(c)
 	})
@@ -218,8 +226,7 @@ func (f *finder) study(c *sqldb.Conn, st *studyRow) (bool, error) {
 	if p.level == query.Study {
 		return true, f.emit(st.dataset)
 	}
-	whole := p.series.empty() && p.restSeries == nil && (p.level == query.Series || p.instances.empty() && p.restInstance == nil)
-	if whole && !f.opened {
+	if p.wholeStudies() && !f.opened {
 		// Everything in it matches: the counters say how much there is to pass over.
 		n := st.series
 		if p.level == query.Instance {
@@ -295,15 +302,45 @@ const (
 	studyAfter = ` AND (s.study_date, s.study_time, s.id) < (?,?,?)`
 	studyFrom  = ` AND (s.study_date, s.study_time, s.id) <= (?,?,?)`
 
-	selectSeriesMatches = `SELECT e.id, e.attrs, e.instances FROM series e INDEXED BY series_order WHERE e.study=?`
-	seriesOrder         = ` ORDER BY e.number, e.id`
+	selectSeriesMatches   = `SELECT e.id, e.attrs, e.instances FROM series e INDEXED BY series_order WHERE e.study=?`
+	seriesOrder           = ` ORDER BY e.number, e.id`
+	selectSeriesOfStudies = `SELECT e.id, e.attrs, e.instances, e.study FROM series e INDEXED BY series_order
+		WHERE e.study IN (SELECT value FROM json_each(?))`
 
 	selectInstances = `SELECT i.id, i.number, i.uid, i.class, i.syntax, `
 	fromInstances   = ` FROM instances i INDEXED BY instances_order WHERE i.series=? AND (i.number, i.id) > (?,?)`
-	fromInstanceUID = ` FROM instances i WHERE i.series=? AND (i.number, i.id) > (?,?)`
 	instanceOrder   = ` ORDER BY i.number, i.id LIMIT ? OFFSET ?`
 	instanceHeader  = `(SELECT d.header FROM instance_data d WHERE d.id=i.id)`
 )
+
+// leap passes over studies by their counters alone, without their attributes: what makes a deep
+// page of series or instances cheap the first time.
+func (f *finder) leap(c *sqldb.Conn) error {
+	p := f.plan
+	if f.resumed || f.skip < deepPage || p.level < query.Series || p.restStudy != nil || !p.inOrder || !p.wholeStudies() {
+		return nil
+	}
+	count := "s.series"
+	if p.level == query.Instance {
+		count = "s.instances"
+	}
+	rows, err := c.Query(`SELECT s.id, s.study_date, s.study_time, `+count+` FROM `+p.from+p.studies.sql.String()+
+		studyOrder, append(append([]any{p.tenant}, p.studies.args...), -1, 0)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		n := rows.Int(3)
+		if f.skip < n {
+			f.from = &studyKey{id: rows.Int(0), date: rows.Text(1), time: rows.Text(2)}
+			return nil
+		}
+		f.skip -= n
+	}
+	f.done = rows.Err() == nil
+	return rows.Err()
+}
 
 // readStudies reads the next studies that may match.
 func (f *finder) readStudies(c *sqldb.Conn) error {
@@ -346,6 +383,33 @@ func (f *finder) readStudies(c *sqldb.Conn) error {
 		f.after = &f.studies[len(f.studies)-1].studyKey
 	}
 	f.ended = n < limit
+	if err := rows.Err(); err != nil || p.level != query.Series || p.restStudy != nil || n < 2 || f.counting && p.wholeStudies() {
+		return err
+	}
+	return f.readAllSeries(c)
+}
+
+// readAllSeries reads the series of the studies that were just read by one statement.
+func (f *finder) readAllSeries(c *sqldb.Conn) error {
+	of := make(map[int64]*studyRow, len(f.studies))
+	ids := make([]byte, 0, 8*len(f.studies))
+	for _, st := range f.studies {
+		of[st.id] = st
+		st.listed = true
+		ids = strconv.AppendInt(append(ids, ','), st.id, 10)
+	}
+	ids[0] = '['
+	rows, err := c.Query(selectSeriesOfStudies+f.plan.series.sql.String()+` ORDER BY e.study, e.number, e.id`,
+		append([]any{string(append(ids, ']'))}, f.plan.series.args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if st := of[rows.Int(3)]; st != nil {
+			st.matches = append(st.matches, &seriesMatch{id: rows.Int(0), attrs: rows.Blob(1), instances: rows.Int(2)})
+		}
+	}
 	return rows.Err()
 }
 
@@ -354,6 +418,10 @@ func (f *finder) readSeries(c *sqldb.Conn, st *studyRow) error {
 	p := f.plan
 	f.opened = true
 	f.rewind()
+	if st.listed {
+		f.series, st.matches = st.matches, nil
+		return nil
+	}
 	rows, err := c.Query(selectSeriesMatches+p.series.sql.String()+seriesOrder, append([]any{st.id}, p.series.args...)...)
 	if err != nil {
 		return err
@@ -375,20 +443,13 @@ func (f *finder) readInstances(c *sqldb.Conn, st *studyRow, se *seriesMatch) (bo
 	default: // fewer than the series has: see oneSeries
 		offset, f.skip = f.skip, 0
 	}
-	from := fromInstances
-	if equals(f.q, sopInstanceUID) {
-		from = fromInstanceUID + ` AND i.tenant=?`
-	}
 	blob := `i.attrs`
 	if p.header {
 		blob = instanceHeader
 	}
-	args := []any{se.id, f.number, f.instance}
-	if equals(f.q, sopInstanceUID) {
-		args = append(args, p.tenant)
-	}
-	rows, err := c.Query(selectInstances+blob+from+p.instances.sql.String()+instanceOrder,
-		append(append(args, p.instances.args...), limit, offset)...)
+	args := append([]any{se.id, f.number, f.instance}, p.instances.args...)
+	rows, err := c.Query(selectInstances+blob+fromInstances+p.instances.sql.String()+instanceOrder,
+		append(args, limit, offset)...)
 	if err != nil {
 		return false, err
 	}

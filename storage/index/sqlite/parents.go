@@ -74,6 +74,7 @@ func (w *writerState) newStudy(c *sqldb.Conn, t *tenantState, a *addition) (*stu
 	d := a.levels.level(a.levels.study)
 	// The UID the archive settled on is the row's, whatever padding the data set has.
 	d.SetUID(tag.StudyInstanceUID, a.in.StudyInstanceUID)
+	reserve(d)
 	attrs, err := encode(d)
 	if err != nil {
 		return nil, err
@@ -175,6 +176,9 @@ func (w *writerState) fillStudy(c *sqldb.Conn, t *tenantState, st *studyState, a
 	// disagree with its patient.
 	in.Delete(tag.PatientID)
 	in.Delete(tag.IssuerOfPatientID)
+	for _, t := range computed { // whatever an object says
+		in.Delete(t)
+	}
 	if !fill(old, in) {
 		return nil
 	}

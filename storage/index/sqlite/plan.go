@@ -25,6 +25,18 @@ type plan struct {
 	restSeries   *query.Matcher
 	restInstance *query.Matcher
 	header       bool // instances answer from their header
+
+	// byUID: instances are asked for by SOP Instance UID. One statement finds them, and match,
+	// with every key, has the last word.
+	byUID bool
+	uids  []string
+	match *query.Matcher
+}
+
+// wholeStudies reports whether everything in a study that matches is a match.
+func (p *plan) wholeStudies() bool {
+	return p.series.empty() && p.restSeries == nil &&
+		(p.level == query.Series || p.instances.empty() && p.restInstance == nil)
 }
 
 // where is a conjunction.
@@ -45,7 +57,7 @@ const (
 	fromNewest    = `studies s INDEXED BY studies_newest WHERE s.tenant=?`
 	fromAccession = `studies s INDEXED BY studies_accession WHERE s.tenant=?`
 	fromPatientID = `studies s INDEXED BY studies_patient_id WHERE s.tenant=?`
-	fromUID       = `studies s WHERE s.tenant=?`
+	fromUID       = `studies s INDEXED BY studies_uid WHERE s.tenant=?`
 	fromRow       = `studies s NOT INDEXED WHERE +s.tenant=?`
 	fromPatients  = `patients p NOT INDEXED WHERE +p.tenant=?`
 	fromPatient   = `patients p WHERE p.tenant=?`
@@ -54,8 +66,7 @@ const (
 	nameBegins = `s.id IN (SELECT study FROM study_names WHERE tenant=? AND kind=0 AND name>=? AND name<? AND name GLOB ?)`
 	wordBegins = `s.id IN (SELECT study FROM study_names WHERE tenant=? AND kind=1 AND name>=? AND name<?)`
 
-	studyOfSeries   = `s.id IN (SELECT study FROM series WHERE tenant=? AND uid`
-	studyOfInstance = `s.id IN (SELECT study FROM instances WHERE tenant=? AND uid`
+	studyOfSeries = `s.id IN (SELECT study FROM series WHERE tenant=? AND uid`
 )
 
 // minPrefix is how many characters make a name selective enough to be looked up by.
@@ -84,6 +95,17 @@ var instanceColumn = map[tag.Tag]string{tag.SOPInstanceUID: "i.uid"}
 // newPlan sorts the keys: into SQL, into matchers, or both.
 func newPlan(tenant int64, q *query.Query) *plan {
 	p := &plan{level: q.Level, tenant: tenant}
+	if q.Level == query.Instance && equals(q, tag.SOPInstanceUID) {
+		p.byUID, p.match = true, q.Compile()
+		for i := range q.Keys {
+			if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == tag.SOPInstanceUID {
+				p.uids = k.Canon()
+				break
+			}
+		}
+		p.header = q.ReturnAll || beyondAttrs(q, q.Keys)
+		return p
+	}
 	var rest [4][]query.Key
 	for _, k := range q.Keys {
 		if len(k.Path) == 0 {
@@ -114,7 +136,7 @@ func newPlan(tenant int64, q *query.Query) *plan {
 // beyondAttrs reports whether attributes are asked for that stand in the header only.
 func beyondAttrs(q *query.Query, rest []query.Key) bool {
 	for _, k := range rest {
-		if !keptInstance(k.Path[0]) {
+		if len(k.Path) > 0 && query.LevelOf(k.Path[0]) == query.Instance && !keptInstance(k.Path[0]) {
 			return true
 		}
 	}
@@ -186,12 +208,9 @@ func (p *plan) drive(q *query.Query) {
 	switch {
 	case equals(q, tag.StudyInstanceUID):
 		p.from = fromUID
-	case p.level >= query.Instance && equals(q, tag.SOPInstanceUID):
-		p.from = fromRow
-		p.under(studyOfInstance, q, tag.SOPInstanceUID)
 	case p.level >= query.Series && equals(q, tag.SeriesInstanceUID):
 		p.from = fromRow
-		p.under(studyOfSeries, q, tag.SeriesInstanceUID)
+		p.underSeries(q)
 	case equals(q, tag.AccessionNumber) || begins(q, tag.AccessionNumber):
 		p.from = fromAccession
 	case equals(q, tag.PatientID) || begins(q, tag.PatientID):
@@ -203,12 +222,12 @@ func (p *plan) drive(q *query.Query) {
 	}
 }
 
-// under adds the studies of the series or instances asked for by UID.
-func (p *plan) under(sql string, q *query.Query, t tag.Tag) {
+// underSeries adds the studies of the series asked for by UID.
+func (p *plan) underSeries(q *query.Query) {
 	for i := range q.Keys {
-		if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == t {
+		if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == tag.SeriesInstanceUID {
 			cond, args := oneOf(k.Canon())
-			p.studies.and(sql+cond+")", append([]any{p.tenant}, args...)...)
+			p.studies.and(studyOfSeries+cond+")", append([]any{p.tenant}, args...)...)
 			return
 		}
 	}

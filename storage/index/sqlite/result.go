@@ -10,8 +10,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
-const sopInstanceUID = tag.SOPInstanceUID
-
 // studyKey is the place of a study in the order of answers.
 type studyKey struct {
 	date, time string
@@ -26,6 +24,9 @@ type studyRow struct {
 	series, instances   int64
 	checked             bool
 	ds                  *dicom.Dataset
+
+	listed  bool // matches are its series
+	matches []*seriesMatch
 }
 
 func scanStudy(r *sqldb.Rows) *studyRow {
@@ -42,16 +43,35 @@ func (st *studyRow) dataset() (*dicom.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts := []dicom.Element{
-		textElement(tag.InstanceAvailability, vr.CS, "ONLINE"),
-		setElement(tag.ModalitiesInStudy, vr.CS, st.modalities),
-		setElement(tag.SOPClassesInStudy, vr.UI, st.classes),
-		textElement(tag.NumberOfStudyRelatedSeries, vr.IS, strconv.FormatInt(st.series, 10)),
-		textElement(tag.NumberOfStudyRelatedInstances, vr.IS, strconv.FormatInt(st.instances, 10)),
+	for i := range d.Elements {
+		e := &d.Elements[i]
+		switch e.Tag {
+		case tag.InstanceAvailability:
+			*e = textElement(e.Tag, vr.CS, "ONLINE")
+		case tag.ModalitiesInStudy:
+			*e = setElement(e.Tag, vr.CS, st.modalities)
+		case tag.SOPClassesInStudy:
+			*e = setElement(e.Tag, vr.UI, st.classes)
+		case tag.NumberOfStudyRelatedSeries:
+			*e = textElement(e.Tag, vr.IS, strconv.FormatInt(st.series, 10))
+		case tag.NumberOfStudyRelatedInstances:
+			*e = textElement(e.Tag, vr.IS, strconv.FormatInt(st.instances, 10))
+		}
 	}
-	st.ds = &dicom.Dataset{Elements: merge(counts, d.Elements)}
-	return st.ds, nil
+	st.ds = d
+	return d, nil
 }
+
+// reserve puts the attributes that are computed on the way out into what is kept of a study, so
+// that a listing need not make room for them.
+func reserve(d *dicom.Dataset) {
+	for _, t := range computed {
+		d.SetText(t)
+	}
+}
+
+var computed = []tag.Tag{tag.InstanceAvailability, tag.ModalitiesInStudy, tag.SOPClassesInStudy,
+	tag.NumberOfStudyRelatedSeries, tag.NumberOfStudyRelatedInstances}
 
 // seriesMatch is a series of an answer.
 type seriesMatch struct {

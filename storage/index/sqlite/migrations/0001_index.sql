@@ -47,9 +47,9 @@ CREATE TABLE studies (
 	series       INTEGER NOT NULL,
 	instances    INTEGER NOT NULL,
 	arrived      INTEGER NOT NULL,             -- last change that stored an instance
-	attrs        BLOB NOT NULL,                -- of patient and study
-	UNIQUE (tenant, uid)
+	attrs        BLOB NOT NULL                 -- of patient and study
 );
+CREATE UNIQUE INDEX studies_uid ON studies (tenant, uid);
 
 -- The order of answers, newest first (read backwards), with every column that filters: a scan
 -- touches the wide rows of matches only.
