@@ -66,10 +66,12 @@ func (k *Key) Canon() []string {
 	out := make([]string, len(k.Values))
 	for i, v := range k.Values {
 		switch {
-		case !k.Wild(i):
+		case k.VR == vr.DA || k.VR == vr.TM:
+			if out[i] = v; !k.Wild(i) {
+				out[i] = Canon(t, k.VR, v)
+			}
+		case !k.Wild(i) || Exact(t, k.VR):
 			out[i] = Canon(t, k.VR, v)
-		case k.VR == vr.DA || k.VR == vr.TM || Exact(t, k.VR):
-			out[i] = v
 		default:
 			out[i] = Fold(v)
 		}
@@ -220,7 +222,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 	case vr.DT:
 		i, ok := moment(s)
 		for _, k := range canon {
-			if j, valid := moment(k); ok && valid && i == j || k == s {
+			if j, valid := moment(k); ok && valid && i.first.Equal(j.first) && i.last.Equal(j.last) || k == s {
 				return true
 			}
 		}
