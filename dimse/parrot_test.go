@@ -28,6 +28,9 @@ const (
 // patience bounds what a test waits for; reaching it is a failure.
 const patience = 20 * time.Second
 
+// firstMatch is a data set in Implicit VR Little Endian: (0008,0052) QueryRetrieveLevel.
+const firstMatch = "\x08\x00\x52\x00\x06\x00\x00\x00STUDY "
+
 // quiet drops log lines.
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -64,7 +67,7 @@ func newServer(t testing.TB, change func(*dimse.Config)) *testServer {
 		}
 	}, ctImage)
 	ts.mux.HandleFunc(dimse.CFindRQ, func(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request) {
-		_ = w.Send(r.Command.Response(dimse.StatusPending), []byte("first match."))
+		_ = w.Send(r.Command.Response(dimse.StatusPending), []byte(firstMatch))
 		<-ctx.Done()
 		ts.found <- context.Cause(ctx)
 		_ = w.Respond(dimse.StatusCancel)

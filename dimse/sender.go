@@ -93,6 +93,9 @@ func (out *sender) write(b []byte) error {
 		return out.err
 	}
 	n, err := out.conn.Write(b)
+	if ack := out.a.in.ack; ack != nil {
+		ack() // sending made the kernel delay acknowledgements again
+	}
 	out.bytes += int64(n)
 	out.a.metrics.sent(n)
 	if err != nil {
@@ -176,7 +179,10 @@ func (out *sender) release() {
 // appendPDUs appends a command or data set as P-DATA-TF PDUs of one PDV each, which every
 // peer understands.
 func (out *sender) appendPDUs(dst []byte, contextID byte, command bool, b []byte) []byte {
-	most := out.a.sendMax - pdu.PDVHeaderLen
+	most := out.most()
+	if len(b)%2 == 1 {
+		b = append(b[:len(b):len(b)], 0)
+	}
 	for {
 		n := min(len(b), most)
 		var head [pdu.HeaderLen]byte
@@ -189,6 +195,11 @@ func (out *sender) appendPDUs(dst []byte, contextID byte, command bool, b []byte
 		}
 	}
 }
+
+// most is the length of the fragments that we send. It is even, and so is the last fragment:
+// a data set of odd length gets a NUL, as PS3.5 A.5 wants it for deflated ones. DCMTK aborts
+// an association over an odd fragment.
+func (out *sender) most() int { return (out.a.sendMax - pdu.PDVHeaderLen) &^ 1 }
 
 // errSource marks an error of the data that was to be sent, not of the connection.
 type errSource struct{ error }
@@ -214,7 +225,7 @@ func (out *sender) stream(contextID byte, cmd *Command, data io.Reader) error {
 	buf = out.appendPDUs(buf, contextID, true, cmd.AppendTo(nil))
 
 	const heads = pdu.HeaderLen + pdu.PDVHeaderLen
-	most := out.a.sendMax - pdu.PDVHeaderLen
+	most := out.most()
 	var ahead [1]byte // the byte that tells whether more follows
 	have := 0
 	for last := false; !last; {
@@ -235,6 +246,10 @@ func (out *sender) stream(contextID byte, cmd *Command, data io.Reader) error {
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			last = true
+			if n%2 == 1 {
+				body[n] = 0
+				n++
+			}
 		case err != nil:
 			return errSource{err}
 		}

@@ -380,7 +380,7 @@ func TestCancelFind(t *testing.T) {
 	p := associated(t, ts.addr)
 	p.send(find(4)...)
 	rsp, data := p.response()
-	if rsp.Status != dimse.StatusPending || string(data) != "first match." || rsp.AffectedSOPClassUID != studyFind {
+	if rsp.Status != dimse.StatusPending || string(data) != firstMatch || rsp.AffectedSOPClassUID != studyFind {
 		t.Errorf("pending response %+v with %q", rsp, data)
 	}
 	p.send(command(5, &dimse.Command{Field: dimse.CCancelRQ, MessageIDBeingRespondedTo: 99})) // another's
