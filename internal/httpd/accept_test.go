@@ -80,3 +80,22 @@ func TestCovers(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAccept: whatever a client sends, what is read is bounded, ordered and in lower case.
+func FuzzAccept(f *testing.F) {
+	f.Add(`multipart/related; type="application/dicom"; transfer-syntax=*, */*;q=0.1`)
+	f.Add(`a/b;q=2, "c/d;x=\"y, ;;=;q=0`)
+	f.Fuzz(func(t *testing.T, header string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", header)
+		ms := httpd.Accept(r)
+		if len(ms) > 64 {
+			t.Fatalf("%d media ranges", len(ms))
+		}
+		for i, m := range ms {
+			if m.Q <= 0 || m.Q > 1 || i > 0 && m.Q > ms[i-1].Q || m.Type != strings.ToLower(m.Type) {
+				t.Fatalf("media range %d of %q: %+v", i, header, m)
+			}
+		}
+	})
+}
