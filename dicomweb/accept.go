@@ -17,24 +17,34 @@ const (
 	mediaMultipart = "multipart/related"
 )
 
-// acceptsJSON reports whether DICOM JSON will do for a resource that has nothing else. Viewers
-// send the Accept of their pixel requests with searches and metadata too (OHIF); asking for
-// multipart that is not XML is therefore no reason to refuse.
-func acceptsJSON(r *http.Request) bool {
+// acceptsJSON returns the media type under which DICOM JSON will do for a resource that has
+// nothing else; false: it will not. Viewers send the Accept of their pixel requests with
+// searches and metadata too (OHIF); asking for multipart that is not XML is therefore no reason
+// to refuse. Who asks for plain JSON, or is a browser that would save anything else to a file,
+// gets the same bytes as application/json.
+func acceptsJSON(r *http.Request) (mediaType string, ok bool) {
 	if v := r.Header["Accept"]; (len(v) == 0 || len(v) == 1 && v[0] == mediaJSON) && r.URL.RawQuery == "" {
-		return true
+		return mediaJSON, true
 	}
+	plain := false
 	for _, m := range httpd.Accept(r) {
 		switch {
-		case m.Matches(mediaJSON), m.Type == "application/json", m.Type == "text/json":
-			return true
+		case m.Type == "text/html":
+			plain = true
+		case m.Type == "application/json", m.Type == "text/json":
+			return "application/json", true
+		case m.Matches(mediaJSON):
+			if plain && m.Type != mediaJSON {
+				return "application/json", true
+			}
+			return mediaJSON, true
 		case m.Type == mediaMultipart || m.Type == "multipart/*":
 			if inner := strings.ToLower(m.Param("type")); inner != mediaXML && inner != "application/xml" {
-				return true
+				return mediaJSON, true
 			}
 		}
 	}
-	return false
+	return "", false
 }
 
 // prefersXML reports whether XML is asked for before JSON: the answer of a store has both.

@@ -28,12 +28,13 @@ const inlineBinary = 1 << 10
 // 10.4.1.1.2). A series' answer is kept compressed until the series changes; the others are
 // made of it.
 func (s *Service) metadata(c *gin.Context) {
-	if !acceptsJSON(c.Request) {
+	mediaType, ok := acceptsJSON(c.Request)
+	if !ok {
 		refuse(c, mediaJSON)
 		return
 	}
 	if c.Param("instance") != "" {
-		s.instanceMetadata(c)
+		s.instanceMetadata(c, mediaType)
 		return
 	}
 	where := ref(c)
@@ -57,13 +58,13 @@ func (s *Service) metadata(c *gin.Context) {
 			return
 		}
 	}
-	s.cut(c, s.sendMetadata(c, packed))
+	s.cut(c, s.sendMetadata(c, mediaType, packed))
 }
 
 // instanceMetadata answers for one instance, which needs no cache.
-func (s *Service) instanceMetadata(c *gin.Context) {
+func (s *Service) instanceMetadata(c *gin.Context, mediaType string) {
 	root := s.root(c)
-	t := newText(c, mediaJSON)
+	t := newText(c, mediaType)
 	defer t.free()
 	w := headerWriter{root: root}
 	t.buf = append(t.buf, '[')
@@ -136,15 +137,15 @@ func (s *Service) seriesMetadata(ctx context.Context, state index.SeriesState, r
 }
 
 // sendMetadata answers with one or more compressed arrays as one.
-func (s *Service) sendMetadata(c *gin.Context, packed [][]byte) error {
+func (s *Service) sendMetadata(c *gin.Context, mediaType string, packed [][]byte) error {
 	h := c.Writer.Header()
 	h["Vary"] = append(h["Vary"], "Accept, Accept-Encoding")
 	zipped := httpd.AcceptsGzip(c.Request)
 	if zipped && len(packed) == 1 {
 		h["Content-Encoding"] = []string{"gzip"}
-		return sendBytes(c, mediaJSON, packed[0])
+		return sendBytes(c, mediaType, packed[0])
 	}
-	h["Content-Type"] = []string{mediaJSON}
+	h["Content-Type"] = []string{mediaType}
 	if zipped {
 		h["Content-Encoding"] = []string{"gzip"}
 	} else {

@@ -111,6 +111,23 @@ func TestAcceptOfJSON(t *testing.T) {
 	}
 }
 
+// TestJSONIsCalledAsAskedFor: browsers show application/json and save application/dicom+json.
+func TestJSONIsCalledAsAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.store(first(t)...)
+	for accept, want := range map[string]string{
+		"": "application/dicom+json", "*/*": "application/dicom+json", "application/dicom+json, application/json": "application/dicom+json",
+		"application/json": "application/json", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "application/json",
+	} {
+		for _, path := range []string{"/studies", "/studies/" + firstStudy + "/metadata", firstPath(1) + "/metadata"} {
+			if got := s.accept(path, accept).Header.Get("Content-Type"); got != want {
+				t.Errorf("%q of %s: %s, want %s", accept, path, got, want)
+			}
+		}
+	}
+}
+
 // TestBulkData: each BulkDataURI of the metadata leads to the value that was sent.
 func TestBulkData(t *testing.T) {
 	t.Parallel()

@@ -20,8 +20,8 @@ import (
 // 204: viewers parse the body before they look at the status.
 func (s *Service) search(level query.Level) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		q, ok := s.query(c, level)
-		if !ok {
+		q, mediaType := s.query(c, level)
+		if q == nil {
 			return
 		}
 		most := s.results
@@ -29,7 +29,7 @@ func (s *Service) search(level query.Level) gin.HandlerFunc {
 		if !limited {
 			q.Limit = most + 1 // one more, to see whether there is more
 		}
-		t := newText(c, mediaJSON)
+		t := newText(c, mediaType)
 		defer t.free()
 		rest := int64(0) // matches that are left out
 		t.before = func(more bool) error {
@@ -56,11 +56,12 @@ func (s *Service) search(level query.Level) gin.HandlerFunc {
 	}
 }
 
-// query reads the request; false: answered.
-func (s *Service) query(c *gin.Context, level query.Level) (*query.Query, bool) {
-	if !acceptsJSON(c.Request) {
+// query reads the request, and how the answer shall be called; nil: answered.
+func (s *Service) query(c *gin.Context, level query.Level) (_ *query.Query, mediaType string) {
+	mediaType, ok := acceptsJSON(c.Request)
+	if !ok {
 		refuse(c, mediaJSON)
-		return nil, false
+		return nil, ""
 	}
 	params := c.Request.URL.Query()
 	delete(params, "accept")
@@ -68,9 +69,9 @@ func (s *Service) query(c *gin.Context, level query.Level) (*query.Query, bool) 
 	q, err := query.FromParams(level, c.Param("study"), c.Param("series"), params)
 	if err != nil {
 		s.fail(c, err)
-		return nil, false
+		return nil, ""
 	}
-	return q, true
+	return q, mediaType
 }
 
 // matches appends up to most matches, and counts in rest when there was one more.
@@ -147,8 +148,8 @@ func with(scratch, d *dicom.Dataset, extra ...dicom.Element) *dicom.Dataset {
 // count answers how many matches a search has (extension).
 func (s *Service) count(level query.Level) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		q, ok := s.query(c, level)
-		if !ok {
+		q, _ := s.query(c, level)
+		if q == nil {
 			return
 		}
 		n, err := s.arch.Count(c.Request.Context(), s.tenant, q)
