@@ -40,18 +40,20 @@ func fill(b testing.TB, ix index.Index, g *indextest.Generator, n int) []index.I
 	return out
 }
 
+// cpu returns the processor time the process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // reportCPU adds the processor time of the process per operation: on a machine shared with
 // others it is steadier than wall time.
 func reportCPU(b *testing.B) func() {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-			return 0
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	before := used()
-	return func() { b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-us/op") }
+	before := cpu()
+	return func() { b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-us/op") }
 }
 
 func BenchmarkAdd(b *testing.B) {
