@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,9 +30,10 @@ func valid(path string) bool {
 	return true
 }
 
-// nameless have no SOP Instance UID, or none that the server could file them under: they are
-// refused, by both doors.
+// nameless have no SOP Instance UID or no Study Instance UID, both of type 1 and what an archive
+// files by: they are refused, by both doors.
 var nameless = map[string]bool{
+	"syntaxes/htj2k/rgb-201": true, "syntaxes/htj2k/rgb-203": true, "wsi/sample-3175": true,
 	"charsets/sequence-own-charset-ir87": true, "charsets/sequence-own-charset-utf8": true,
 	"syntaxes/edge/bits-allocated-12": true, "syntaxes/edge/sv1-16bit-sc": true,
 }
@@ -82,7 +84,7 @@ func corpusStore(t *testing.T, s *server, o object) bool {
 		o.transferSyntax = implicitLE
 	}
 	if nameless[o.name] {
-		o.SOPClassUID, o.SOPInstanceUID = ctStorage, uidOf(9, 9, 9)
+		o.SOPClassUID, o.SOPInstanceUID = cmp.Or(o.SOPClassUID, ctStorage), cmp.Or(o.SOPInstanceUID, uidOf(9, 9, 9))
 		if rsp := s.cstore(t, o); rsp.stored() {
 			t.Errorf("%s: stored without a UID", o.name)
 		}

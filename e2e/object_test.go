@@ -56,7 +56,8 @@ func corpus(t testing.TB, keep func(path string) bool) []object {
 			Path, Study, Sop, Expect string
 			SOPClass                 string `json:"sop_class"`
 			TransferSyntax           string `json:"transfer_syntax"`
-			Rows, Frames             int
+			Frames                   int
+			Pixels                   any
 		}
 	}
 	if err := json.Unmarshal(b, &manifest); err != nil {
@@ -74,7 +75,7 @@ func corpus(t testing.TB, keep func(path string) bool) []object {
 		class, _, _ := strings.Cut(f.SOPClass, " ")
 		o := object{name: strings.TrimSuffix(f.Path, ".dcm"), SOPClassUID: class, StudyInstanceUID: f.Study,
 			SOPInstanceUID: f.Sop, transferSyntax: f.TransferSyntax, file: file, begin: datasetOffset(file), expect: f.Expect}
-		if f.Rows > 0 && !strings.Contains(f.Path, "/video/") {
+		if f.Pixels != nil && !strings.Contains(f.Path, "/video/") {
 			o.frames = max(f.Frames, 1)
 		}
 		out = append(out, o)
