@@ -73,6 +73,7 @@ type Association struct {
 	ops operations
 
 	messageID atomic.Uint32
+	counted   atomic.Bool // among the open associations
 	closeOnce sync.Once
 }
 
@@ -250,10 +251,19 @@ func (a *Association) lost(err error) error {
 	return errs.E(errs.Canceled, "dimse.Receive", err)
 }
 
-// close closes the transport connection and gives the buffers back. What still reads or writes
-// fails with net.ErrClosed.
+// established counts the association as open until it is closed.
+func (a *Association) established() {
+	a.metrics.association("accepted")
+	a.counted.Store(true)
+	a.metrics.opened(1)
+}
+
+// close closes the transport connection. What still reads or writes fails with net.ErrClosed.
 func (a *Association) close() {
 	a.closeOnce.Do(func() { _ = a.in.conn.Close() })
+	if a.counted.Swap(false) {
+		a.metrics.opened(-1)
+	}
 }
 
 // linger waits in Sta13 for the peer to close, ignoring what still comes, as AA-6, AA-7, AR-5

@@ -52,6 +52,14 @@ func (f CommandField) String() string {
 	return name + "-RQ"
 }
 
+// Name returns the operation's name without request or response: "C-STORE".
+func (f CommandField) Name() string {
+	if name, ok := commandNames[f.Request()]; ok {
+		return name
+	}
+	return "unknown"
+}
+
 // Known reports whether the standard defines the field.
 func (f CommandField) Known() bool {
 	_, ok := commandNames[f.Request()]

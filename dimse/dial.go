@@ -88,8 +88,7 @@ func Dial(ctx context.Context, addr string, cfg DialConfig) (*Association, error
 		a.metrics.association("failed")
 		return nil, err
 	}
-	a.metrics.association("accepted")
-	a.metrics.opened(1)
+	a.established()
 	return a, nil
 }
 
@@ -183,7 +182,6 @@ func (a *Association) accepted(rq *pdu.AssociateRQ, ac *pdu.AssociateAC) error {
 // Data that still comes is dropped. It also takes a release that collides with the peer's.
 func (a *Association) Release(ctx context.Context) error {
 	defer a.end()
-	defer a.metrics.opened(-1)
 	stop := context.AfterFunc(ctx, func() { a.in.interrupt(context.Cause(ctx)) })
 	defer stop()
 	if errors.Is(a.in.err, ErrReleased) { // the peer was first (Sta8)
@@ -225,7 +223,6 @@ func (a *Association) Release(ctx context.Context) error {
 // another goroutine sends or receives.
 func (a *Association) Abort() error {
 	_, err := a.step(Evt15, &pdu.Abort{Source: pdu.ServiceUser})
-	a.metrics.opened(-1)
 	a.close()
 	a.out.release()
 	return err

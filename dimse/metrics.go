@@ -75,6 +75,6 @@ func (m *metrics) opened(d float64) {
 // responded counts a final response.
 func (m *metrics) responded(f CommandField, s Status) {
 	if m != nil {
-		m.messages.WithLabelValues(f.Request().String(), s.Class().String()).Inc()
+		m.messages.WithLabelValues(f.Name(), s.Class().String()).Inc()
 	}
 }

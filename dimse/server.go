@@ -201,11 +201,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		return
 	}
 	s.open.Add(1)
-	s.metrics.opened(1)
 	a.log.Debug("association open")
 	err := s.requests(ctx, a)
 	s.open.Add(-1)
-	s.metrics.opened(-1)
 	status := "released"
 	if !errors.Is(err, ErrReleased) {
 		status = "failed"
@@ -249,8 +247,9 @@ func (s *Server) establish(a *Association) error {
 	if err != nil {
 		return a.in.broken(err)
 	}
-	s.metrics.association("accepted")
-	_, err = a.step(Evt7, ac)
+	if _, err = a.step(Evt7, ac); err == nil {
+		a.established()
+	}
 	return err
 }
 
