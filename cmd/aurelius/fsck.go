@@ -22,12 +22,11 @@ func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
 	if _, err := os.Stat(c.Data); err != nil {
 		return err
 	}
+	open := openStores
 	if c.Rebuild {
-		if err := setIndexAside(c.Data); err != nil {
-			return err
-		}
+		open = func(dir string) (*stores, error) { return openEmpty(ctx, dir) }
 	}
-	st, err := openStores(c.Data)
+	st, err := open(c.Data)
 	if err != nil {
 		return err
 	}

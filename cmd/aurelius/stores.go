@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/storage/blob"
@@ -20,12 +22,22 @@ type stores struct {
 
 const indexFile = "index.sqlite"
 
-// openStores opens the blobs first: their lock says that nobody else owns the directory.
+// openStores opens the blobs first: their lock says that nobody else owns the directory. Files
+// are for their owner only, whatever the umask of the session.
 func openStores(dir string) (*stores, error) {
-	blobs, err := fs.Open(fs.Config{Dir: filepath.Join(dir, "dicom-studies")})
+	blobs, err := openBlobs(dir)
 	if err != nil {
 		return nil, err
 	}
+	return withIndex(dir, blobs)
+}
+
+func openBlobs(dir string) (blob.Store, error) {
+	syscall.Umask(0o077)
+	return fs.Open(fs.Config{Dir: filepath.Join(dir, "dicom-studies")})
+}
+
+func withIndex(dir string, blobs blob.Store) (*stores, error) {
 	ix, err := sqlite.Open(filepath.Join(dir, indexFile), sqlite.Config{})
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
@@ -36,6 +48,31 @@ func openStores(dir string) (*stores, error) {
 // Close closes the index first, so that it never knows of less than the blobs when they seal.
 func (s *stores) Close() error {
 	return errors.Join(s.index.Close(), s.blobs.Close())
+}
+
+// openEmpty opens the stores with a new index, the old one set aside. What was deleted but not
+// yet erased is known to the old index alone: it is erased first, as far as that can be read,
+// for otherwise the new index would find it again.
+func openEmpty(ctx context.Context, dir string) (*stores, error) {
+	blobs, err := openBlobs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, indexFile)); err == nil {
+		if old, err := sqlite.Open(filepath.Join(dir, indexFile), sqlite.Config{}); err == nil {
+			if due, err := old.PendingErasures(ctx); err == nil {
+				err = blobs.Erase(ctx, due...)
+				if err != nil {
+					return nil, errors.Join(err, old.Close(), blobs.Close())
+				}
+			}
+			_ = old.Close()
+		}
+	}
+	if err := setIndexAside(dir); err != nil {
+		return nil, errors.Join(err, blobs.Close())
+	}
+	return withIndex(dir, blobs)
 }
 
 // setIndexAside renames the index and its log, so that a new one can be built beside it.

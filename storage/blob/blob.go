@@ -57,7 +57,8 @@ type Store interface {
 	// erased or unknown record errs.NotFound.
 	Open(ctx context.Context, l Location, off, n int64) (io.ReadCloser, error)
 	// Erase removes the record's bytes from the medium. Erasing twice is no error. While a
-	// reader is open it fails with errs.Unavailable; try again later.
+	// reader is open it fails with errs.Unavailable: the record is not opened or listed any
+	// more, but its bytes are there until Erase is tried again.
 	Erase(ctx context.Context, ls ...Location) error
 	// List walks committed, not erased records object by object in order of offset, starting
 	// in each object at from(object) (an End seen before; nil or 0: the beginning).

@@ -427,8 +427,13 @@ func eraseUnderReader(t *testing.T, _ Engine, s blob.Store) {
 		t.Fatal(err)
 	}
 	wantKind(t, s.Erase(t.Context(), a.Location, b.Location), errs.Unavailable)
-	_, err = s.Open(t.Context(), b.Location, 0, -1)
-	wantKind(t, err, errs.NotFound)
+	for _, l := range []blob.Location{a.Location, b.Location} { // gone for everybody who comes now
+		_, err = s.Open(t.Context(), l, 0, -1)
+		wantKind(t, err, errs.NotFound)
+	}
+	if left := Records(t, s, nil); len(left) != 0 {
+		t.Errorf("%d erased records are listed", len(left))
+	}
 	if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, Content(1, 9000)) {
 		t.Errorf("the reader got other bytes: %v", err)
 	}

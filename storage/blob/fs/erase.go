@@ -14,8 +14,9 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 )
 
-// Erase removes records pack by pack with one sync each. Records that are being read are left
-// and reported as errs.Unavailable after all others are done.
+// Erase removes records pack by pack with one sync each. Of records that are being read only the
+// headers go, so that no rebuild brings them back; their bytes are reported as errs.Unavailable
+// after all others are done.
 func (s *Store) Erase(ctx context.Context, ls ...blob.Location) error {
 	byPack := map[storage.Key][]blob.Location{}
 	var keys []storage.Key
@@ -55,7 +56,7 @@ func (s *Store) erasePack(k storage.Key, ls []blob.Location) error {
 	if err != nil {
 		return fail("fs.Erase", err)
 	}
-	if len(runs) > 0 {
+	if len(runs) > 0 || busy {
 		unlinked, err := s.unlinkIfDead(h)
 		if err != nil {
 			return fail("fs.Erase", err)
@@ -87,6 +88,7 @@ func (h *handle) mark(f *os.File, ls []blob.Location) (runs []recordHeader, busy
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var b [headerSize]byte
 	for _, l := range ls {
 		r, err := h.lookUp(l, st.Size())
 		if errors.Is(err, errNoRecord) {
@@ -95,22 +97,26 @@ func (h *handle) mark(f *os.File, ls []blob.Location) (runs []recordHeader, busy
 		if err != nil {
 			return runs, busy, err
 		}
-		if h.readers[l.Offset] > 0 {
-			busy = true
-			continue
-		}
 		// What could tell one object from another goes too.
 		r = recordHeader{state: stateErased, span: r.span, offset: r.offset}
+		if h.readers[l.Offset] > 0 {
+			busy = true
+			r.put(b[:], h.salt)
+			if _, err := f.WriteAt(b[:], r.offset); err != nil {
+				return runs, busy, err
+			}
+			continue
+		}
 		if n := len(runs); n > 0 && runs[n-1].end() == r.offset {
 			runs[n-1].span += r.span
 		} else {
 			runs = append(runs, r)
 		}
 	}
-	var b [headerSize]byte
 	for i := range runs {
 		// The hole that may follow from an earlier Erase is joined too.
-		if next, err := readRecord(h.f, h.salt, runs[i].end()); err == nil && next.state == stateErased {
+		if next, err := readRecord(h.f, h.salt, runs[i].end()); err == nil && next.state == stateErased &&
+			h.readers[next.content()] == 0 {
 			runs[i].span += next.span
 		}
 		runs[i].put(b[:], h.salt)

@@ -34,6 +34,7 @@ type stored struct {
 	blob.Record
 	content []byte
 	readers int
+	erased  bool // while it was being read
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -125,7 +126,7 @@ func (s *Store) Open(ctx context.Context, l blob.Location, off, n int64) (io.Rea
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.records[l]
-	if r == nil {
+	if r == nil || r.erased {
 		return nil, errs.Errorf(errs.NotFound, "mem.Open", "no such record")
 	}
 	r.readers++
@@ -139,6 +140,7 @@ func (s *Store) Erase(_ context.Context, ls ...blob.Location) error {
 	var err error
 	for _, l := range ls {
 		if r := s.records[l]; r != nil && r.readers > 0 {
+			r.erased = true
 			err = errs.Errorf(errs.Unavailable, "mem.Erase", "the object is being read")
 			continue
 		}
@@ -153,6 +155,9 @@ func (s *Store) List(ctx context.Context, from func(storage.Key) int64) iter.Seq
 		s.mu.Lock()
 		var all []blob.Record
 		for _, r := range s.records {
+			if r.erased {
+				continue
+			}
 			if from == nil || r.Location.Offset-framing >= from(r.Location.Object) {
 				all = append(all, r.Record)
 			}
