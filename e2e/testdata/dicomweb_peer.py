@@ -11,6 +11,9 @@ from pydicom.dataset import Dataset
 url, folder = sys.argv[1], pathlib.Path(sys.argv[2])
 client = DICOMwebClient(url=url)
 files = {str(ds.SOPInstanceUID): ds for ds in map(dcmread, sorted(folder.glob("*.dcm")))}
+for ds in files.values():  # pydicom writes no group lengths
+    for tag in [t for t in ds.keys() if t.element == 0]:
+        del ds[tag]
 studies = collections.defaultdict(list)
 for ds in files.values():
     studies[str(ds.StudyInstanceUID)].append(ds)
