@@ -2,8 +2,9 @@ package scp
 
 import (
 	"context"
+	"io"
+	"slices"
 
-	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -46,18 +47,19 @@ func (to *requestor) accepts(SOPClassUID string) []string {
 	return syntaxes(to.contexts[SOPClassUID])
 }
 
-func (to *requestor) store(ctx context.Context, e index.Entry, object *archive.Object) (dimse.Status, error) {
-	pc, ok := contextFor(to.contexts[e.SOPClassUID], object)
-	if !ok {
-		return 0, errs.Errorf(errs.Internal, "scp.get", "no context for %s", object.TransferSyntax.UID)
+func (to *requestor) store(ctx context.Context, e index.Entry, TransferSyntaxUID string, data io.Reader) (dimse.Status, error) {
+	contexts := to.contexts[e.SOPClassUID]
+	i := slices.IndexFunc(contexts, func(pc dimse.PresentationContext) bool { return pc.TransferSyntax == TransferSyntaxUID })
+	if i < 0 {
+		return 0, errs.Errorf(errs.Internal, "scp.get", "no context for %s", TransferSyntaxUID)
 	}
-	rsp, err := to.r.Association.Store(ctx, pc, &dimse.Command{
+	rsp, err := to.r.Association.Store(ctx, contexts[i], &dimse.Command{
 		Field:                  dimse.CStoreRQ,
 		AffectedSOPClassUID:    e.SOPClassUID,
 		AffectedSOPInstanceUID: e.SOPInstanceUID,
 		Priority:               to.r.Command.Priority,
 		HasDataset:             true,
-	}, object)
+	}, data)
 	if err != nil {
 		return 0, err
 	}
@@ -71,14 +73,4 @@ func syntaxes(contexts []dimse.PresentationContext) []string {
 		out[i] = pc.TransferSyntax
 	}
 	return out
-}
-
-// contextFor picks the context an opened object goes through.
-func contextFor(contexts []dimse.PresentationContext, object *archive.Object) (dimse.PresentationContext, bool) {
-	for _, pc := range contexts {
-		if pc.TransferSyntax == object.TransferSyntax.UID {
-			return pc, true
-		}
-	}
-	return dimse.PresentationContext{}, false
 }

@@ -3,10 +3,10 @@ package scp
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
-	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/dimse/scu"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -99,15 +99,15 @@ func (d *Door) dial(ctx context.Context, r *dimse.Request, address string, propo
 
 func (to *mover) accepts(SOPClassUID string) []string { return to.accepted[SOPClassUID] }
 
-func (to *mover) store(ctx context.Context, e index.Entry, object *archive.Object) (dimse.Status, error) {
+func (to *mover) store(ctx context.Context, e index.Entry, TransferSyntaxUID string, data io.Reader) (dimse.Status, error) {
 	status, err := to.client.StoreInstance(ctx, scu.Instance{
 		SOPClassUID:             e.SOPClassUID,
 		SOPInstanceUID:          e.SOPInstanceUID,
-		TransferSyntaxUID:       object.TransferSyntax.UID,
+		TransferSyntaxUID:       TransferSyntaxUID,
 		Priority:                to.r.Command.Priority,
 		MoveOriginatorAETitle:   to.r.Association.CallingAETitle(),
 		MoveOriginatorMessageID: to.r.Command.MessageID,
-	}, object)
+	}, data)
 	var answer *scu.StatusError
 	if errors.As(err, &answer) { // an answer, if no friendly one: the association goes on
 		return answer.Status, nil

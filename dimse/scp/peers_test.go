@@ -168,13 +168,16 @@ func TestPynetdicom(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, tools, "py", script, port).CombinedOutput()
+	cmd := exec.CommandContext(ctx, tools, "py", script, port)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s%s", err, out, &complaints)
 	}
 	want := "echo 0000\nfind 300 0000\ncancel True\nget 300 0000\n"
 	if !strings.HasSuffix(string(out), want) {
-		t.Errorf("pynetdicom says\n%s\nwant\n%s", out, want)
+		t.Errorf("pynetdicom says\n%s%s\nwant\n%s", out, &complaints, want)
 	}
 }
 

@@ -135,7 +135,11 @@ func fixture(t testing.TB, path string) instance {
 			return instance{}
 		}
 	}
-	return instance{h.Dataset.UID(tag.SOPClassUID), h.Dataset.UID(tag.SOPInstanceUID), h.TransferSyntax.UID, b[h.DatasetOffset:]}
+	data := b[h.DatasetOffset:]
+	if len(data)%2 == 1 { // as it goes over the wire: PS3.8 E.1 wants even lengths, PS3.5 A.5 pads with NUL
+		data = append(data, 0)
+	}
+	return instance{h.Dataset.UID(tag.SOPClassUID), h.Dataset.UID(tag.SOPInstanceUID), h.TransferSyntax.UID, data}
 }
 
 // fixtures are the small objects of the repository, one of each encoding; fragments without the

@@ -1,7 +1,10 @@
 package scp
 
 import (
+	"bufio"
 	"context"
+	"io"
+	"sync"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/archive"
@@ -18,9 +21,9 @@ import (
 type destination interface {
 	// accepts lists the transfer syntaxes in which instances of the SOP Class may be sent.
 	accepts(SOPClassUID string) []string
-	// store sends one instance and returns the peer's status. After an error the association
-	// is of no more use.
-	store(ctx context.Context, e index.Entry, object *archive.Object) (dimse.Status, error)
+	// store sends one instance, whose data set is in the transfer syntax, and returns the
+	// peer's status. After an error the association is of no more use.
+	store(ctx context.Context, e index.Entry, TransferSyntaxUID string, data io.Reader) (dimse.Status, error)
 }
 
 // suboperations are the C-STOREs of one C-MOVE or C-GET: how far they have come, and the
@@ -77,7 +80,7 @@ func (s *suboperations) send(ctx context.Context, entries []index.Entry, to dest
 // reach the destination.
 func (s *suboperations) store(ctx context.Context, o opened, to destination) error {
 	defer o.close()
-	status, err := to.store(context.WithoutCancel(ctx), o.entry, o.object)
+	status, err := to.store(context.WithoutCancel(ctx), o.entry, o.object.TransferSyntax.UID, o.data)
 	if err != nil {
 		s.fail(err, o.entry)
 		return err
@@ -171,20 +174,30 @@ func fitting(uids []string) []string {
 	return uids
 }
 
-// readAhead is how many instances are open before their turn, so that disk and network overlap.
-const readAhead = 4
+// readAhead is how many instances are open before their turn, each with its first bytes read, so
+// that disk and network overlap. With buffers of aheadSize a retrieval holds some 2.5 MiB.
+const (
+	readAhead = 3
+	aheadSize = 512 << 10
+)
+
+var aheadBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, aheadSize) }}
 
 // opened is an instance ready to be sent, or the reason why it is not.
 type opened struct {
 	entry  index.Entry
 	object *archive.Object
+	data   *bufio.Reader // of object
 	err    error
 }
 
 func (o opened) close() {
-	if o.object != nil {
-		_ = o.object.Close()
+	if o.object == nil {
+		return
 	}
+	_ = o.object.Close()
+	o.data.Reset(nil)
+	aheadBuffers.Put(o.data)
 }
 
 // open opens the entries ahead of their turn and in order, until ctx ends. It has ended when the
@@ -211,5 +224,11 @@ func (s *suboperations) openOne(ctx context.Context, e index.Entry, accepted []s
 		return opened{entry: e, err: errs.Errorf(errs.Unsupported, "scp.open", "SOP Class not accepted by the destination")}
 	}
 	object, err := s.archive.OpenDataset(ctx, s.tenant, e, accepted...)
-	return opened{entry: e, object: object, err: err}
+	if err != nil {
+		return opened{entry: e, err: err}
+	}
+	data := aheadBuffers.Get().(*bufio.Reader)
+	data.Reset(object)
+	_, _ = data.Peek(aheadSize) // an error comes again when it is the data's turn
+	return opened{entry: e, object: object, data: data}
 }
