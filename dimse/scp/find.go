@@ -2,7 +2,6 @@ package scp
 
 import (
 	"context"
-	"errors"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
@@ -14,11 +13,7 @@ import (
 // response each; none is held back, so memory does not grow with their number.
 func (d *Door) find(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request) {
 	if err := d.matches(ctx, w, r); err != nil {
-		if canceled(ctx) {
-			_ = w.Respond(dimse.StatusCancel)
-			return
-		}
-		refuse(w, r, finding, err)
+		refuse(ctx, w, r, finding, err)
 		return
 	}
 	_ = w.Respond(dimse.StatusSuccess)
@@ -55,9 +50,4 @@ func (d *Door) matches(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Re
 		}
 	}
 	return nil
-}
-
-// canceled tells whether C-CANCEL ended the request's context.
-func canceled(ctx context.Context) bool {
-	return errors.Is(context.Cause(ctx), dimse.ErrCanceled)
 }

@@ -16,7 +16,7 @@ import (
 func (d *Door) get(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request) {
 	entries, err := d.selection(ctx, r)
 	if err != nil {
-		refuse(w, r, retrieving, err)
+		refuse(ctx, w, r, retrieving, err)
 		return
 	}
 	s := d.suboperations(w, r, len(entries))

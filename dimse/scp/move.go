@@ -26,7 +26,7 @@ func (d *Door) move(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Reque
 	}
 	entries, err := d.selection(ctx, r)
 	if err != nil {
-		refuse(w, r, retrieving, err)
+		refuse(ctx, w, r, retrieving, err)
 		return
 	}
 	s := d.suboperations(w, r, len(entries))

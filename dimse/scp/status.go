@@ -1,6 +1,9 @@
 package scp
 
 import (
+	"context"
+	"errors"
+
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -54,8 +57,17 @@ func comment(err error) string {
 	return string(text[:min(len(text), maxComment)])
 }
 
-// refuse answers a request that failed as a whole, and logs why once.
-func refuse(w *dimse.ResponseWriter, r *dimse.Request, c column, err error) {
+// refuse answers a request that failed as a whole, and logs why once. After a C-CANCEL whatever
+// failed is the cancel; when the association has ended there is nobody to answer.
+func refuse(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request, c column, err error) {
+	switch {
+	case canceled(ctx):
+		_ = w.Respond(dimse.StatusCancel)
+		return
+	case ctx.Err() != nil:
+		r.Association.Logger().Info("request not finished", "request", r.Command.Field.String(), "err", err)
+		return
+	}
 	s := status(c, err)
 	rsp := r.Command.Response(s)
 	if s.Class() == dimse.Failure {
@@ -63,4 +75,9 @@ func refuse(w *dimse.ResponseWriter, r *dimse.Request, c column, err error) {
 		r.Association.Logger().Warn("request refused", "request", r.Command.Field.String(), "status", s.String(), "err", err)
 	}
 	_ = w.Send(rsp, nil)
+}
+
+// canceled tells whether C-CANCEL ended the request's context.
+func canceled(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), dimse.ErrCanceled)
 }

@@ -13,7 +13,7 @@ import (
 // data set, is a success.
 func (d *Door) store(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Request) {
 	if r.Data == nil {
-		refuse(w, r, storing, errs.Errorf(errs.Invalid, "scp.store", "no data set"))
+		refuse(ctx, w, r, storing, errs.Errorf(errs.Invalid, "scp.store", "no data set"))
 		return
 	}
 	_, err := d.archive.Store(ctx, d.tenant(r), archive.Incoming{
@@ -24,7 +24,7 @@ func (d *Door) store(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Requ
 		SourceAET:      r.Association.CallingAETitle(),
 	})
 	if err != nil {
-		refuse(w, r, storing, err)
+		refuse(ctx, w, r, storing, err)
 		return
 	}
 	_ = w.Respond(dimse.StatusSuccess)
