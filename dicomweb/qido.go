@@ -3,8 +3,10 @@ package dicomweb
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
@@ -63,7 +66,12 @@ func (s *Service) query(c *gin.Context, level query.Level) (_ *query.Query, medi
 		refuse(c, mediaJSON)
 		return nil, ""
 	}
-	params := c.Request.URL.Query()
+	// URL.Query would drop what is not well-formed, and with a key gone everything matches.
+	params, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil || strings.Contains(c.Request.URL.RawQuery, "%00") {
+		s.fail(c, errs.Errorf(errs.Invalid, "dicomweb.search", "the query is not well-formed: escape semicolons and percent signs in values"))
+		return nil, ""
+	}
 	delete(params, "accept")
 	delete(params, "charset") // PS3.18 8.3.3.2; everything is UTF-8
 	q, err := query.FromParams(level, c.Param("study"), c.Param("series"), params)

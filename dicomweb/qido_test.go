@@ -64,7 +64,8 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/studies?NoSuchAttribute=1", "/studies?limit=x", "/studies?limit=-1", "/studies?StudyDate=yesterday",
-		"/studies?includefield=Nonsense", "/studies?fuzzymatching=perhaps"} {
+		"/studies?includefield=Nonsense", "/studies?fuzzymatching=perhaps", "/studies?PatientID=A;B", "/studies?PatientID=A%zz",
+		"/studies?;PatientID=NOBODY", "/studies?PatientID=%00"} {
 		if a := s.get(path); a.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: status %d: %s", path, a.StatusCode, a.body)
 		}

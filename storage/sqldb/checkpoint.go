@@ -1,6 +1,9 @@
 package sqldb
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // overgrown is the factor over Config.Checkpoint at which the writer itself waits for the log
 // to be emptied: readers and a busy writer can keep the checkpointer from finishing, and the
@@ -13,10 +16,11 @@ const pageSize = 4096
 // checkpointer copies the log into the database beside the writer, on a connection of its own:
 // an ingest never waits for the fsyncs of a checkpoint unless the log has overgrown.
 type checkpointer struct {
-	db   *DB
-	conn *Conn
-	wake chan struct{}
-	wg   sync.WaitGroup
+	db    *DB
+	conn  *Conn
+	wake  chan struct{}
+	scrub chan struct{}
+	wg    sync.WaitGroup
 
 	commits int // since the log's size was looked at; under db.writeLock
 }
@@ -27,7 +31,7 @@ func newCheckpointer(db *DB) (*checkpointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &checkpointer{db: db, conn: conn, wake: make(chan struct{}, 1)}
+	p := &checkpointer{db: db, conn: conn, wake: make(chan struct{}, 1), scrub: make(chan struct{}, 1)}
 	p.wg.Go(p.loop)
 	return p, nil
 }
@@ -67,10 +71,39 @@ func checkpoint(c *Conn, mode string) (size, behind int64, err error) {
 	return r.Int(1) * pageSize, (r.Int(1) - r.Int(2)) * pageSize, nil
 }
 
+// scrubPause collects deletions, so that many of them empty the log once.
+const scrubPause = time.Second
+
+// Scrub has the log emptied soon: what was deleted is zeroed in the database (secure_delete),
+// but the log still holds the pages as they were. Until it can be done it is tried again; Close
+// empties the log too.
+func (db *DB) Scrub() {
+	select {
+	case db.log.scrub <- struct{}{}:
+	default:
+	}
+}
+
 func (p *checkpointer) loop() {
-	for range p.wake {
-		// A failure (full disk, busy) leaves the log as it is; a later round tries again.
-		_, _, _ = checkpoint(p.conn, "PASSIVE")
+	var scrub <-chan time.Time
+	for {
+		select {
+		case _, open := <-p.wake:
+			if !open {
+				return
+			}
+			// A failure (full disk, busy) leaves the log as it is; a later round tries again.
+			_, _, _ = checkpoint(p.conn, "PASSIVE")
+		case <-p.scrub:
+			if scrub == nil {
+				scrub = time.After(scrubPause)
+			}
+		case <-scrub:
+			scrub = nil
+			if size, _, err := checkpoint(p.conn, "TRUNCATE"); err != nil || size > 0 {
+				scrub = time.After(scrubPause) // a reader of the old log
+			}
+		}
 	}
 }
 

@@ -86,7 +86,8 @@ func Open(path string, cfg Config, migrations []string) (*DB, error) {
 		return nil, errs.E(errs.Unavailable, op, err)
 	}
 	w, err := db.connect(db.cfg.WriterCache, "journal_mode(wal)", "synchronous(normal)",
-		"wal_autocheckpoint(0)", "journal_size_limit(16777216)", "foreign_keys(0)")
+		"wal_autocheckpoint(0)", "journal_size_limit(16777216)", "foreign_keys(0)",
+		"secure_delete(1)") // what was removed is somebody's health: zeroed, not only unlinked
 	if err != nil {
 		return nil, classify(op, err)
 	}

@@ -327,6 +327,7 @@ func (ix *Index) replace(a *addition) error {
 		return err
 	}
 	ix.generation.Add(1)
+	ix.db.Scrub()
 	return nil
 }
 

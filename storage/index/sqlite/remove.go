@@ -69,6 +69,7 @@ func (ix *Index) Remove(ctx context.Context, t storage.TenantID, r index.Ref) ([
 		return nil, err
 	}
 	ix.generation.Add(1)
+	ix.db.Scrub()
 	return gone, nil
 }
 
