@@ -49,12 +49,12 @@ func (q *Query) identify(op string, d *dicom.Dataset, path []tag.Tag) error {
 			q.Return = append(q.Return, e.Tag)
 		}
 		if len(q.Return)+len(q.Keys) > maxKeys {
-			return errs.Errorf(errs.Exhausted, op, "more than %d keys", maxKeys)
+			return errs.Errorf(errs.Invalid, op, "more than %d keys", maxKeys)
 		}
 		here := append(path[:len(path):len(path)], e.Tag)
 		if len(e.Items) > 0 {
 			if len(here) >= maxDepth {
-				return errs.Errorf(errs.Exhausted, op, "sequences more than %d deep", maxDepth)
+				return errs.Errorf(errs.Invalid, op, "sequences more than %d deep", maxDepth)
 			}
 			if err := q.identify(op, e.Items[0], here); err != nil {
 				return err

@@ -14,6 +14,7 @@ const (
 	maxValues = 64 << 10  // values of one key: a list of UIDs may be long
 	maxDepth  = 16        // sequences a path goes into
 	maxText   = 256 << 10 // characters of one key
+	maxValue  = 4 << 10   // characters of one value: longer than any attribute that is searched
 )
 
 // newKey makes the key of an attribute from what was asked, or reports false for universal
@@ -21,7 +22,7 @@ const (
 func newKey(op string, path []tag.Tag, v vr.VR, text string) (Key, bool, error) {
 	k := Key{Path: path, VR: v}
 	if len(text) > maxText {
-		return k, false, errs.Errorf(errs.Exhausted, op, "a key of %s is too long", path[len(path)-1])
+		return k, false, errs.Errorf(errs.Invalid, op, "a key of %s is too long", path[len(path)-1])
 	}
 	text = strings.Trim(text, " \x00")
 	if text == `""` {
@@ -38,7 +39,9 @@ func newKey(op string, path []tag.Tag, v vr.VR, text string) (Key, bool, error) 
 		return k, false, errs.Errorf(errs.Invalid, op, "%s cannot be matched by value", path[len(path)-1])
 	}
 	for _, s := range split(v, text) {
-		if s = strings.Trim(s, " \x00"); s != "" {
+		if s = strings.Trim(s, " \x00"); len(s) > maxValue {
+			return k, false, errs.Errorf(errs.Invalid, op, "a value of %s is too long", path[len(path)-1])
+		} else if s != "" {
 			k.Values = append(k.Values, s)
 		}
 	}
@@ -46,7 +49,7 @@ func newKey(op string, path []tag.Tag, v vr.VR, text string) (Key, bool, error) 
 	case n == 0:
 		return k, false, nil
 	case n > maxValues:
-		return k, false, errs.Errorf(errs.Exhausted, op, "too many values of %s", path[len(path)-1])
+		return k, false, errs.Errorf(errs.Invalid, op, "too many values of %s", path[len(path)-1])
 	case n > 1:
 		k.Kind = List
 	case wild(k.Values[0]) && wildcards(v):

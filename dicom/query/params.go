@@ -19,7 +19,7 @@ func FromParams(level Level, study, series string, params url.Values) (*Query, e
 	const op = "query.FromParams"
 	q := &Query{Level: level}
 	if len(params) > maxKeys {
-		return nil, errs.Errorf(errs.Exhausted, op, "more than %d parameters", maxKeys)
+		return nil, errs.Errorf(errs.Invalid, op, "more than %d parameters", maxKeys)
 	}
 	names := make([]string, 0, len(params))
 	for name := range params {
@@ -90,7 +90,7 @@ func (q *Query) match(op, name string, values []string) error {
 		return nil
 	}
 	if len(key.Values) > maxValues {
-		return errs.Errorf(errs.Exhausted, op, "too many values of %s", path[len(path)-1])
+		return errs.Errorf(errs.Invalid, op, "too many values of %s", path[len(path)-1])
 	}
 	placed, found := place(q.Level, key)
 	if !found {
@@ -115,7 +115,7 @@ func (q *Query) include(op string, values []string) error {
 					return err
 				}
 				if len(q.Return) > maxKeys {
-					return errs.Errorf(errs.Exhausted, op, "more than %d attributes in includefield", maxKeys)
+					return errs.Errorf(errs.Invalid, op, "more than %d attributes in includefield", maxKeys)
 				}
 				q.Return = append(q.Return, path[0])
 			}
@@ -127,7 +127,7 @@ func (q *Query) include(op string, values []string) error {
 // attributePath reads keywords or tags of eight hexadecimal digits, joined by dots.
 func attributePath(op, name string) ([]tag.Tag, error) {
 	if strings.Count(name, ".") >= maxDepth {
-		return nil, errs.Errorf(errs.Exhausted, op, "a path more than %d deep", maxDepth)
+		return nil, errs.Errorf(errs.Invalid, op, "a path more than %d deep", maxDepth)
 	}
 	var path []tag.Tag
 	for part := range strings.SplitSeq(name, ".") {

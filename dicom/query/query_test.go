@@ -252,7 +252,7 @@ func TestFromParamsRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := query.FromParams(query.Study, "", "", v); !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Exhausted) {
+		if _, err := query.FromParams(query.Study, "", "", v); !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v", params, err)
 		} else if strings.Contains(errs.Safe(err), "yesterday") {
 			t.Errorf("%s: the message shows the value: %v", params, err)
