@@ -30,7 +30,7 @@ type Timeouts struct {
 	Idle      time.Duration // between messages; default 10 min
 	Read      time.Duration // waiting within a PDU or message; default 60 s
 	Write     time.Duration // one write; default 60 s
-	Grace     time.Duration // for messages at hand when the server stops; default 10 s
+	Grace     time.Duration // for messages at hand when the server stops; default 8 s
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -43,7 +43,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	set(&t.Idle, 10*time.Minute)
 	set(&t.Read, time.Minute)
 	set(&t.Write, time.Minute)
-	set(&t.Grace, 10*time.Second)
+	set(&t.Grace, 8*time.Second)
 	return t
 }
 

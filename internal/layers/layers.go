@@ -6,7 +6,6 @@ package layers
 
 import "strings"
 
-
 // rank of each top-level folder or package prefix; the longest prefix counts.
 var rank = map[string]int{
 	"internal": 0,
