@@ -98,6 +98,12 @@ func (s *Service) Register(r gin.IRouter) {
 	for _, route := range routes {
 		handle := func(c *gin.Context) {
 			httpd.SetRoute(c.Writer, c.FullPath())
+			for _, p := range c.Params {
+				if p.Value == "" { // "studies//series": below the door empty means any
+					httpd.Problem(c.Writer, http.StatusNotFound, "a UID is missing in the path")
+					return
+				}
+			}
 			route.handle(c)
 		}
 		g.Handle(route.method, route.path, handle)

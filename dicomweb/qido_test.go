@@ -206,3 +206,20 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptySegment: an empty UID in a path must not mean any.
+func TestEmptySegment(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.store(first(t)...)
+	for _, path := range []string{"/studies//series/" + firstSeries, "/studies/" + firstStudy + "/series//metadata", "/studies//series"} {
+		for _, method := range []string{http.MethodGet, http.MethodDelete} {
+			if a := s.do(method, path, nil); a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: status %d", method, path, a.StatusCode)
+			}
+		}
+	}
+	if got := string(s.get("/instances/count").body); got != `{"count":5}` {
+		t.Errorf("%s are left", got)
+	}
+}
