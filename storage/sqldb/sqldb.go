@@ -25,7 +25,7 @@ import (
 // Config of a database; the zero value is usable.
 type Config struct {
 	Readers     int // connections for reading, opened on demand; default 4
-	ReaderCache int // KiB of page cache per reader; default 1024
+	ReaderCache int // KiB of page cache per reader, taken as it is used; default 2048
 	WriterCache int // KiB of page cache of the writer; default 4096
 	// Checkpoint is how many bytes of log call for a checkpoint beside the writer; default 4 MiB.
 	Checkpoint int64
@@ -36,7 +36,7 @@ func (c Config) withDefaults() Config {
 		c.Readers = 4
 	}
 	if c.ReaderCache <= 0 {
-		c.ReaderCache = 1024
+		c.ReaderCache = 2048
 	}
 	if c.WriterCache <= 0 {
 		c.WriterCache = 4096

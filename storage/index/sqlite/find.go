@@ -122,6 +122,9 @@ func (f *finder) fill(ctx context.Context) error {
 		ran = true
 		if f.plan == nil {
 			f.plan = newPlan(tenant, f.q)
+			if err := f.plan.choose(c, f.q); err != nil {
+				return err
+			}
 			f.resume()
 			if err := f.leap(c); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
 // plan is how a query is carried out: SQL narrows each level of the hierarchy, what SQL cannot
@@ -30,7 +31,11 @@ type plan struct {
 	// with every key, has the last word.
 	byUID bool
 	uids  []string
-	match *query.Matcher
+
+	// many counts, up to a bound, what the chosen index would find; see choose.
+	many     string
+	manyArgs []any
+	match    *query.Matcher
 }
 
 // wholeStudies reports whether everything in a study that matches is a match.
@@ -211,10 +216,16 @@ func (p *plan) drive(q *query.Query) {
 	case p.level >= query.Series && equals(q, tag.SeriesInstanceUID):
 		p.from = fromRow
 		p.underSeries(q)
-	case equals(q, tag.AccessionNumber) || begins(q, tag.AccessionNumber):
+	case equals(q, tag.AccessionNumber):
 		p.from = fromAccession
-	case equals(q, tag.PatientID) || begins(q, tag.PatientID):
+	case equals(q, tag.PatientID):
 		p.from = fromPatientID
+	case begins(q, tag.AccessionNumber) != "":
+		p.from = fromAccession
+		p.estimate(manyAccessions, begins(q, tag.AccessionNumber))
+	case begins(q, tag.PatientID) != "":
+		p.from = fromPatientID
+		p.estimate(manyPatientIDs, begins(q, tag.PatientID))
 	case p.byName(q):
 		p.from = fromRow
 	default:
@@ -249,16 +260,19 @@ func equals(q *query.Query, t tag.Tag) bool {
 	return false
 }
 
-// begins reports whether the attribute is asked for by one pattern with a beginning.
-func begins(q *query.Query, t tag.Tag) bool {
+// begins returns what a single pattern for the attribute begins with, if that is selective.
+func begins(q *query.Query, t tag.Tag) string {
 	for i := range q.Keys {
 		if k := &q.Keys[i]; len(k.Path) == 1 && k.Path[0] == t && k.Kind == query.Wildcard {
-			return len(prefix(k.Canon()[0])) >= minPrefix
+			if pre := prefix(k.Canon()[0]); len(pre) >= minPrefix {
+				return pre
+			}
 		}
 	}
-	return false
+	return ""
 }
 
+// byName reports whether studies are found through study_names.
 func (p *plan) byName(q *query.Query) bool {
 	for i := range q.Keys {
 		k := &q.Keys[i]
@@ -266,17 +280,57 @@ func (p *plan) byName(q *query.Query) bool {
 			continue
 		}
 		c := k.Canon()[0]
-		switch {
+		switch words := query.Words(c); {
 		case strings.Contains(c, "="):
 			return false
 		case q.Fuzzy:
-			return !k.Wild(0)
+			if k.Wild(0) || len(words) == 0 {
+				return false
+			}
+			p.estimate(manyWords, words[0])
 		case k.Wild(0):
-			return len(prefix(c)) >= minPrefix
+			if len(prefix(c)) < minPrefix {
+				return false
+			}
+			p.estimate(manyNames, prefix(c))
 		}
 		return true
 	}
 	return false
+}
+
+const (
+	manyLimit      = ` LIMIT 2000)`
+	manyAccessions = `SELECT count(*) FROM (SELECT 1 FROM studies WHERE tenant=? AND accession>=? AND accession<?` + manyLimit
+	manyPatientIDs = `SELECT count(*) FROM (SELECT 1 FROM studies WHERE tenant=? AND patient_id>=? AND patient_id<?` + manyLimit
+	manyNames      = `SELECT count(*) FROM (SELECT 1 FROM study_names WHERE tenant=? AND kind=0 AND name>=? AND name<?` + manyLimit
+	manyWords      = `SELECT count(*) FROM (SELECT 1 FROM study_names WHERE tenant=? AND kind=1 AND name>=? AND name<?` + manyLimit
+	selectStudyMax = `SELECT max(id) FROM studies`
+)
+
+func (p *plan) estimate(sql, begins string) {
+	p.many, p.manyArgs = sql, []any{p.tenant, begins, begins + last}
+}
+
+// choose goes back from an index that would find too much to the order of answers: to sort all
+// matches for one page costs more than to walk until the page is full. A match that is sorted is
+// a row that is read, ten times what a step of the walk costs.
+func (p *plan) choose(c *sqldb.Conn, q *query.Query) error {
+	if p.many == "" || q.Limit == 0 {
+		return nil
+	}
+	matches, err := c.Int(p.many, p.manyArgs...)
+	if err != nil {
+		return err
+	}
+	studies, err := c.Int(selectStudyMax)
+	if err != nil {
+		return err
+	}
+	if int64(q.Limit)+int64(q.Offset) < 10*matches*matches/max(studies, 1) {
+		p.from, p.inOrder = fromNewest, true
+	}
+	return nil
 }
 
 // name adds PatientName: through study_names where the value begins with something, else by a
