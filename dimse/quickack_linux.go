@@ -12,6 +12,9 @@ import (
 // Nagle's algorithm on and write a message in several pieces: without this each message waits
 // 40 ms for our delayed acknowledgement. It is nil when the connection is not TCP.
 func quickAck(conn net.Conn) func() {
+	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = wrapped.NetConn()
+	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
