@@ -15,16 +15,19 @@ type route struct {
 	handle       gin.HandlerFunc
 }
 
-// capabilities describes the routes (PS3.18 8.9, as JSON; the WADL form is not offered).
-func capabilities(routes []route) []byte {
-	type resource struct {
-		Transaction string   `json:"transaction"`
-		Method      string   `json:"method"`
-		Path        string   `json:"path"`
-		MediaTypes  []string `json:"media_types,omitempty"`
-	}
-	out := make([]resource, 0, len(routes))
-	for _, r := range routes {
+// Resource is one line of what the door offers: the capabilities and the conformance statement
+// are made from it.
+type Resource struct {
+	Transaction string   `json:"transaction"`
+	Method      string   `json:"method"`
+	Path        string   `json:"path"`
+	MediaTypes  []string `json:"media_types,omitempty"`
+}
+
+// Resources lists what is mounted, with templates for what varies in a path.
+func (s *Service) Resources() []Resource {
+	var out []Resource
+	for _, r := range s.routes() {
 		var path []string
 		for segment := range strings.SplitSeq(r.path, "/") {
 			if segment != "" && (segment[0] == ':' || segment[0] == '*') {
@@ -32,9 +35,14 @@ func capabilities(routes []route) []byte {
 			}
 			path = append(path, segment)
 		}
-		out = append(out, resource{r.name, r.method, Root + strings.Join(path, "/"), r.media})
+		out = append(out, Resource{r.name, r.method, Root + strings.Join(path, "/"), r.media})
 	}
-	body, _ := json.Marshal(map[string]any{"resources": out}) // strings always marshal
+	return out
+}
+
+// capabilities describes the resources (PS3.18 8.9, as JSON; the WADL form is not offered).
+func capabilities(resources []Resource) []byte {
+	body, _ := json.Marshal(map[string]any{"resources": resources}) // strings always marshal
 	return body
 }
 

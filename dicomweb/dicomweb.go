@@ -111,7 +111,7 @@ func (s *Service) Register(r gin.IRouter) {
 			g.HEAD(route.path, handle)
 		}
 	}
-	s.capability = capabilities(routes)
+	s.capability = capabilities(s.Resources())
 }
 
 // ref reads the UIDs of the route. They are compared, never used as paths or in SQL text.

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/uid"
+	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/dimse/scp"
 )
 
@@ -14,7 +16,7 @@ import (
 // tables come from the registries that negotiate and dispatch, so they cannot say otherwise.
 type conformanceCmd struct{}
 
-func (conformanceCmd) Run(out io.Writer) error {
+func (c conformanceCmd) Run(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	services := scp.New(scp.Config{}, nil, nil).Services()
 	fmt.Fprint(w, conformanceHead)
@@ -56,7 +58,7 @@ func (conformanceCmd) Run(out io.Writer) error {
 			}
 		}
 	}
-	fmt.Fprint(w, conformanceWeb)
+	c.web(w)
 	return w.Flush()
 }
 
@@ -83,13 +85,10 @@ Objects are kept as received, in the transfer syntax they came in, and given bac
 transfer syntaxes where a receiver takes only another one. Unknown and private storage SOP Classes are accepted.
 `
 
-const conformanceWeb = `
-## DICOMweb (PS3.18)
-
-| service | resources | media types |
-| --- | --- | --- |
-| QIDO-RS | /studies, /series, /instances and below one another | application/dicom+json |
-| WADO-RS | study, series, instance; metadata; frames (lists); bulkdata | multipart/related with application/dicom, application/octet-stream or the compressed image type; single part; application/dicom+json |
-| STOW-RS | /studies, /studies/{study} | multipart/related; type="application/dicom", application/dicom |
-| delete | study, series, instance | |
-`
+// web writes the resources of DICOMweb.
+func (conformanceCmd) web(w io.Writer) {
+	fmt.Fprint(w, "\n## DICOMweb (PS3.18)\n\n| transaction | request | media types |\n| --- | --- | --- |\n")
+	for _, r := range dicomweb.New(dicomweb.Config{}, nil).Resources() {
+		fmt.Fprintf(w, "| %s | `%s %s` | %s |\n", r.Transaction, r.Method, r.Path, strings.Join(r.MediaTypes, ", "))
+	}
+}
