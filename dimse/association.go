@@ -13,13 +13,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
-// ImplementationClassUID and ImplementationVersionName say who we are (PS3.7 D.3.3.2). The UID
-// is derived from a UUID (PS3.5 B.2), fixed for all time.
-const (
-	ImplementationClassUID    = "2.25.211925741376187146103327413527193361221"
-	ImplementationVersionName = "AURELIUS_1"
-)
-
 // DefaultMaxPDU is the longest P-DATA-TF we receive unless configured. 128 KiB costs the least
 // CPU per byte (0.10 ms per 526 kB slice against 0.16 ms at 16 KiB).
 const DefaultMaxPDU = 128 << 10

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dimse/pdu"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -101,8 +102,8 @@ func (a *Association) ask(cfg DialConfig) error {
 		ApplicationContext: pdu.ApplicationContext,
 		User: pdu.UserInformation{
 			MaxLength:                 cfg.MaxPDU,
-			ImplementationClassUID:    ImplementationClassUID,
-			ImplementationVersionName: ImplementationVersionName,
+			ImplementationClassUID:    uid.ImplementationClassUID,
+			ImplementationVersionName: uid.ImplementationVersionName,
 			AsyncOperations:           cfg.Async,
 			Roles:                     cfg.Roles,
 			Extended:                  cfg.Extended,

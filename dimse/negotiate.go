@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dimse/pdu"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -26,8 +27,8 @@ func (a *Association) negotiate(rq *pdu.AssociateRQ, reg *Contexts, maxPDU uint3
 		ApplicationContext: pdu.ApplicationContext,
 		User: pdu.UserInformation{
 			MaxLength:                 maxPDU,
-			ImplementationClassUID:    ImplementationClassUID,
-			ImplementationVersionName: ImplementationVersionName,
+			ImplementationClassUID:    uid.ImplementationClassUID,
+			ImplementationVersionName: uid.ImplementationVersionName,
 		},
 	}
 	var seen [256]bool

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dimse"
 	"github.com/aurelius-imaging/aurelius/dimse/pdu"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -81,7 +82,7 @@ func TestNegotiation(t *testing.T) {
 	if w := ac.User.AsyncOperations; w == nil || w.Invoked != 32 || w.Performed != 1 {
 		t.Errorf("window %+v", w)
 	}
-	if ac.User.UserIdentityResponse == nil || ac.User.MaxLength != 16384 || ac.User.ImplementationClassUID != dimse.ImplementationClassUID {
+	if ac.User.UserIdentityResponse == nil || ac.User.MaxLength != 16384 || ac.User.ImplementationClassUID != uid.ImplementationClassUID {
 		t.Errorf("user information %+v", ac.User)
 	}
 	if !reflect.DeepEqual(ac.User.Extended, []pdu.Extended{{SOPClassUID: "1.2.10", Info: []byte{1, 9}}}) {
