@@ -291,18 +291,33 @@ func moveStudy(t *testing.T, address, AETitle, StudyInstanceUID, destination str
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	client, err := scu.Dial(ctx, address, scu.Config{CallingAE: "E2E", CalledAE: AETitle, Contexts: []dimse.Proposal{
-		{AbstractSyntax: scu.StudyRootMove, TransferSyntaxes: []string{implicitLE}},
-	}})
+	client, identifier, err := dialMove(ctx, address, AETitle, StudyInstanceUID)
 	if err != nil {
 		return err
 	}
-	identifier := &dicom.Dataset{}
-	identifier.SetText(tag.QueryRetrieveLevel, "STUDY")
-	identifier.SetUID(tag.StudyInstanceUID, StudyInstanceUID)
 	if _, err := client.Move(ctx, scu.StudyRootMove, identifier, destination, nil); err != nil {
 		_ = client.Abort()
 		return err
 	}
 	return client.Release(ctx)
+}
+
+// cancelMove returns how many instances were sent until the C-MOVE that ctx cancels ended.
+func cancelMove(ctx context.Context, address, StudyInstanceUID string, progress func(completed int)) (int, error) {
+	client, identifier, err := dialMove(ctx, address, "AURELIUS", StudyInstanceUID)
+	if err != nil {
+		return 0, err
+	}
+	result, err := client.Move(ctx, scu.StudyRootMove, identifier, "DEST", func(c dimse.Counters) { progress(c.Completed) })
+	return result.Counters.Completed, errors.Join(err, client.Release(context.WithoutCancel(ctx)))
+}
+
+func dialMove(ctx context.Context, address, AETitle, StudyInstanceUID string) (*scu.Client, *dicom.Dataset, error) {
+	client, err := scu.Dial(ctx, address, scu.Config{CallingAE: "E2E", CalledAE: AETitle, Contexts: []dimse.Proposal{
+		{AbstractSyntax: scu.StudyRootMove, TransferSyntaxes: []string{implicitLE}},
+	}})
+	identifier := &dicom.Dataset{}
+	identifier.SetText(tag.QueryRetrieveLevel, "STUDY")
+	identifier.SetUID(tag.StudyInstanceUID, StudyInstanceUID)
+	return client, identifier, err
 }

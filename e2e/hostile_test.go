@@ -397,6 +397,12 @@ func TestBrokenHTTP(t *testing.T) {
 			t.Errorf("%.60s: status %d: %s", path, status, tail(string(body), 200))
 		}
 	}
+	// What cannot be understood is refused: an answer without the filter would be other patients'.
+	for _, query := range []string{"PatientID=NOPE%", "PatientID=A;B", "StudyDate=2026-2025-2024", "limit=-1", "offset=x"} {
+		if status, _, body := s.get(t, "/studies?"+query); status != http.StatusBadRequest {
+			t.Errorf("?%s: status %d, want 400: %s", query, status, tail(string(body), 200))
+		}
+	}
 	if !s.answers() {
 		t.Error("the server does not answer any more")
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
@@ -181,6 +183,41 @@ func TestDCMTK(t *testing.T) {
 	}
 	if out, err := try(t, "movescu", append([]string{"-S", "-aem", "NOBODY", "+P", "0", "127.0.0.1", s.port()}, study...)...); err == nil && !strings.Contains(out, "0xa801") && !strings.Contains(out, "MoveDestinationUnknown") {
 		t.Errorf("movescu to an unknown destination: %s", tail(out, 500))
+	}
+}
+
+// TestCancel has DCMTK cancel a C-FIND, and our client a C-MOVE, in the middle.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	d := newDestination(t)
+	s := start(t, "--peer", "DEST="+d.address)
+	const total = 600
+	var all []object
+	for i := range total {
+		all = append(all, ct(1, 1, i).object())
+	}
+	if answer := s.stow(t, all...); answer.status != http.StatusOK || len(answer.stored) != total {
+		t.Fatalf("status %d, %d stored", answer.status, len(answer.stored))
+	}
+	out := t.TempDir()
+	printed := tool(t, "findscu", "-v", "-S", "-X", "-od", out, "--cancel", "5", "127.0.0.1", s.port(), "-k", "QueryRetrieveLevel=IMAGE",
+		"-k", "StudyInstanceUID="+uidOf(1, 1), "-k", "SeriesInstanceUID="+uidOf(1, 1, 1), "-k", "SOPInstanceUID")
+	// Whether the last answer says cancelled depends on who was faster; the association must last.
+	if answers, _ := filepath.Glob(filepath.Join(out, "rsp*.dcm")); len(answers) < 5 || !strings.Contains(printed, "Releasing Association") {
+		t.Errorf("%d answers: %s", len(answers), tail(printed, 500))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	n, err := cancelMove(ctx, s.dimse, uidOf(1, 1), func(done int) {
+		if done >= 5 {
+			cancel()
+		}
+	})
+	if !errs.Is(err, errs.Canceled) || n >= total {
+		t.Errorf("C-MOVE: %d sent, %v", n, err)
+	}
+	if rsp := s.cstore(t, ct(2, 1, 1).object()); rsp.status != 0 {
+		t.Error(rsp)
 	}
 }
 
