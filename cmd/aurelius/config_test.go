@@ -67,3 +67,16 @@ func TestRefusesToListen(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }
+
+func TestRefusesSettings(t *testing.T) {
+	for _, args := range [][]string{
+		{"--peer", "FOO=bar"}, {"--peer", "ATITLETHATISTOOLONG=h:104"}, {"--max-associations", "0"}, {"--aet", "ATITLETHATISTOOLONG"},
+	} {
+		if code, out := settings(t, append([]string{"serve", "--print-config"}, args...)...); code != 2 {
+			t.Errorf("%v: exit %d: %s", args, code, out)
+		}
+	}
+	if code, out := settings(t, "fsck", "--data", t.TempDir()); code != 1 || !strings.Contains(out, "no data directory") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/aurelius-imaging/aurelius/archive"
 )
@@ -19,8 +20,8 @@ type fsckCmd struct {
 }
 
 func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
-	if _, err := os.Stat(c.Data); err != nil {
-		return err
+	if _, err := os.Stat(filepath.Join(c.Data, studiesDir)); err != nil {
+		return fmt.Errorf("%s is no data directory of Aurelius: %w", c.Data, err)
 	}
 	open := openStores
 	if c.Rebuild {

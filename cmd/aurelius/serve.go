@@ -38,6 +38,25 @@ type serveCmd struct {
 	PrintConfig     bool     `help:"Print the settings that result from flags, environment and file, and exit."`
 }
 
+// Validate implements kong's hook: what cannot work is said before anything starts.
+func (c *serveCmd) Validate() error {
+	if err := checkAET(c.AET); err != nil {
+		return err
+	}
+	for aet, address := range c.Peer {
+		if err := checkAET(aet); err != nil {
+			return fmt.Errorf("--peer: %w", err)
+		}
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+			return fmt.Errorf("--peer %s=%s: want AET=HOST:PORT", aet, address)
+		}
+	}
+	if c.MaxAssociations < 1 {
+		return errors.New("--max-associations: want at least 1")
+	}
+	return nil
+}
+
 // Run starts stores, archive and doors in this order and stops them in reverse.
 func (c *serveCmd) Run(ctx context.Context, out io.Writer) error {
 	if c.PrintConfig {

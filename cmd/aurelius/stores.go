@@ -20,7 +20,10 @@ type stores struct {
 	index index.Index
 }
 
-const indexFile = "index.sqlite"
+const (
+	indexFile  = "index.sqlite"
+	studiesDir = "dicom-studies" // the bucket's name in the platform's contract
+)
 
 // openStores opens the blobs first: their lock says that nobody else owns the directory. Files
 // are for their owner only, whatever the umask of the session.
@@ -34,7 +37,7 @@ func openStores(dir string) (*stores, error) {
 
 func openBlobs(dir string) (blob.Store, error) {
 	syscall.Umask(0o077)
-	return fs.Open(fs.Config{Dir: filepath.Join(dir, "dicom-studies")})
+	return fs.Open(fs.Config{Dir: filepath.Join(dir, studiesDir)})
 }
 
 func withIndex(dir string, blobs blob.Store) (*stores, error) {
