@@ -157,14 +157,14 @@ func (s *server) checkBack(t *testing.T, o object, destination *destination) {
 	if data, err := s.cget(ctx, o, identifier); err != nil {
 		t.Errorf("%s: C-GET: %v", o.name, err)
 	} else {
-		o.sameData(t, "C-GET", data)
+		o.sameMessage(t, "C-GET", data)
 	}
 	got, err := s.cmove(ctx, o, identifier, destination)
 	if err != nil {
 		t.Errorf("%s: C-MOVE: %v", o.name, err)
 		return
 	}
-	o.sameData(t, "C-MOVE", got.data)
+	o.sameMessage(t, "C-MOVE", got.data)
 	if got.transferSyntax != o.transferSyntax || got.SOPClassUID != o.SOPClassUID {
 		t.Errorf("%s: C-MOVE sent it as %s in %s", o.name, got.SOPClassUID, got.transferSyntax)
 	}
@@ -182,6 +182,16 @@ func (s *server) checkFrames(t *testing.T, o object, resource string) {
 	if status, _, _ := s.get(t, fmt.Sprintf("%s/frames/%d", resource, o.frames+1)); status != http.StatusNotFound {
 		t.Errorf("%s: frame %d of %d: status %d, want 404", o.name, o.frames+1, o.frames, status)
 	}
+}
+
+// sameMessage is sameData for what came by DIMSE: the fragments of a message have even length, so
+// that a data set of odd length (deflated, or broken) gets a NUL (PS3.5 A.5).
+func (o object) sameMessage(t *testing.T, how string, data []byte) {
+	t.Helper()
+	if want := len(o.file) - o.begin; want%2 == 1 && len(data) == want+1 && data[want] == 0 {
+		data = data[:want]
+	}
+	o.sameData(t, how, data)
 }
 
 func (s *server) cget(ctx context.Context, o object, identifier *dicom.Dataset) (data []byte, err error) {
@@ -232,6 +242,7 @@ func (s *server) cmove(ctx context.Context, o object, identifier *dicom.Dataset,
 // destination is a storage SCP in this process that keeps what it is sent.
 type destination struct {
 	address string
+	each    func() // when not nil, called for each instance before it is answered
 	mu      sync.Mutex
 	got     map[string]received
 }
@@ -241,13 +252,16 @@ type received struct {
 	data                        []byte
 }
 
-func newDestination(t *testing.T) *destination {
+func newDestination(t *testing.T, each ...func()) *destination {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &destination{address: l.Addr().String(), got: map[string]received{}}
+	if len(each) > 0 {
+		d.each = each[0]
+	}
 	contexts := &dimse.Contexts{Match: func(string) (dimse.Service, bool) { return dimse.Service{}, true }}
 	var mux dimse.Mux
 	mux.HandleFunc(dimse.CStoreRQ, d.store)
@@ -275,6 +289,9 @@ func (d *destination) store(_ context.Context, w *dimse.ResponseWriter, r *dimse
 	d.mu.Lock()
 	d.got[r.Command.AffectedSOPInstanceUID] = received{r.Command.AffectedSOPClassUID, r.TransferSyntax.UID, b.Bytes()}
 	d.mu.Unlock()
+	if d.each != nil {
+		d.each()
+	}
 	_ = w.Respond(dimse.StatusSuccess)
 }
 
@@ -303,12 +320,12 @@ func moveStudy(t *testing.T, address, AETitle, StudyInstanceUID, destination str
 }
 
 // cancelMove returns how many instances were sent until the C-MOVE that ctx cancels ended.
-func cancelMove(ctx context.Context, address, StudyInstanceUID string, progress func(completed int)) (int, error) {
+func cancelMove(ctx context.Context, address, StudyInstanceUID string) (int, error) {
 	client, identifier, err := dialMove(ctx, address, "AURELIUS", StudyInstanceUID)
 	if err != nil {
 		return 0, err
 	}
-	result, err := client.Move(ctx, scu.StudyRootMove, identifier, "DEST", func(c dimse.Counters) { progress(c.Completed) })
+	result, err := client.Move(ctx, scu.StudyRootMove, identifier, "DEST", nil)
 	return result.Counters.Completed, errors.Join(err, client.Release(context.WithoutCancel(ctx)))
 }
 

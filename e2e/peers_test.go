@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,7 +190,15 @@ func TestDCMTK(t *testing.T) {
 // TestCancel has DCMTK cancel a C-FIND, and our client a C-MOVE, in the middle.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	d := newDestination(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var came atomic.Int32
+	d := newDestination(t, func() { // a slow one, so that the cancel is not too late
+		if came.Add(1) == 5 {
+			cancel()
+		}
+		time.Sleep(5 * time.Millisecond)
+	})
 	s := start(t, "--peer", "DEST="+d.address)
 	const total = 600
 	var all []object
@@ -206,15 +215,9 @@ func TestCancel(t *testing.T) {
 	if answers, _ := filepath.Glob(filepath.Join(out, "rsp*.dcm")); len(answers) < 5 || !strings.Contains(printed, "Releasing Association") {
 		t.Errorf("%d answers: %s", len(answers), tail(printed, 500))
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	n, err := cancelMove(ctx, s.dimse, uidOf(1, 1), func(done int) {
-		if done >= 5 {
-			cancel()
-		}
-	})
-	if !errs.Is(err, errs.Canceled) || n >= total {
-		t.Errorf("C-MOVE: %d sent, %v", n, err)
+	n, err := cancelMove(ctx, s.dimse, uidOf(1, 1))
+	if !errs.Is(err, errs.Canceled) || n >= total || int(came.Load()) >= total {
+		t.Errorf("C-MOVE: %d sent, %d came, %v", n, came.Load(), err)
 	}
 	if rsp := s.cstore(t, ct(2, 1, 1).object()); rsp.status != 0 {
 		t.Error(rsp)
