@@ -47,7 +47,7 @@ func (s *Service) bulkdata(c *gin.Context) {
 	defer obj.Close()
 	h := c.Writer.Header()
 	h["Vary"] = append(h["Vary"], "Accept")
-	h["Cache-Control"] = []string{cacheControl}
+	h["Cache-Control"] = []string{s.caching}
 	if s.unchanged(c, bulkTag(entries[0], path, single)) {
 		return
 	}

@@ -38,6 +38,7 @@ const Root = "/dicom-web"
 type Config struct {
 	Tenant  storage.TenantID // default storage.DefaultTenant
 	Base    *httpd.Base      // how absolute URLs begin; default httpd.NewBase of the zero BaseConfig
+	Mutable bool             // instances may be replaced: caches must ask each time
 	Results int              // most matches one search answers; default 50,000
 	Parts   int              // most parts one store request may have; default 250,000
 	// StoreMemory bounds the bytes of parts that wait for their commit, over all requests;
@@ -52,6 +53,7 @@ type Service struct {
 	arch    *archive.Archive
 	tenant  storage.TenantID
 	base    *httpd.Base
+	caching string // Cache-Control of instances, frames and bulk data
 	results int
 	parts   int
 	log     *slog.Logger
@@ -66,9 +68,12 @@ type Service struct {
 // New returns the door to arch.
 func New(cfg Config, arch *archive.Archive) *Service {
 	s := &Service{
-		arch: arch, tenant: cfg.Tenant, base: cfg.Base, results: cfg.Results, parts: cfg.Parts,
+		arch: arch, tenant: cfg.Tenant, base: cfg.Base, caching: immutable, results: cfg.Results, parts: cfg.Parts,
 		log: cfg.Log, memory: cfg.StoreMemory, metrics: newMetrics(cfg.Metrics),
 		blocks: sync.Pool{New: func() any { return new([blockSize]byte) }},
+	}
+	if cfg.Mutable {
+		s.caching = revalidate
 	}
 	if s.tenant == "" {
 		s.tenant = storage.DefaultTenant
@@ -157,11 +162,11 @@ func appendSegment(dst []byte, uid string) []byte {
 	return dst
 }
 
-// cacheControl of what never changes under its URL: a stored instance is immutable. It is
-// private, as it is a patient's.
-const cacheControl = "private, max-age=31536000, immutable"
+// immutable is the Cache-Control of what never changes under its URL, as a stored instance does
+// not. It is private, as it is a patient's.
+const immutable = "private, max-age=31536000, immutable"
 
-// revalidate is the Cache-Control of what changes with every instance that arrives.
+// revalidate is the Cache-Control of what changes, as with every instance that arrives.
 const revalidate = "private, no-cache"
 
 func quoted(s string) string {

@@ -76,7 +76,7 @@ func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
 		refuse(c, contentType+" (single frame, or multipart/related)")
 		return
 	}
-	h["Cache-Control"] = []string{cacheControl}
+	h["Cache-Control"] = []string{s.caching}
 	if s.unchanged(c, frameTag(f, list, single)) {
 		return
 	}

@@ -34,7 +34,7 @@ func (s *Service) retrieve(c *gin.Context) {
 		return
 	}
 	if where.SOPInstanceUID != "" {
-		c.Writer.Header()["Cache-Control"] = []string{cacheControl}
+		c.Writer.Header()["Cache-Control"] = []string{s.caching}
 		if tag := objects[0].etag(single); s.unchanged(c, tag) {
 			return
 		}

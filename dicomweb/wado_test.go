@@ -229,3 +229,18 @@ func TestURLsBehindProxy(t *testing.T) {
 		t.Errorf("public URL: %s", got)
 	}
 }
+
+// TestMutable: where instances may be replaced no cache may keep one without asking.
+func TestMutable(t *testing.T) {
+	t.Parallel()
+	for mutable, want := range map[bool]string{false: "private, max-age=31536000, immutable", true: "private, no-cache"} {
+		s := newServerWith(t, dicomweb.Config{Mutable: mutable})
+		s.store(first(t)...)
+		path := "/studies/" + firstStudy + "/series/" + firstSeries + "/instances/" + firstSeries + ".1"
+		for _, resource := range []string{"", "/frames/1", "/bulkdata/7FE00010"} {
+			if a := s.get(path + resource); a.StatusCode != 200 || a.Header.Get("Cache-Control") != want {
+				t.Errorf("mutable %v, %q: status %d, Cache-Control %q", mutable, resource, a.StatusCode, a.Header.Get("Cache-Control"))
+			}
+		}
+	}
+}
