@@ -22,7 +22,7 @@ type NameComponents struct {
 // ParsePN reads a person name. Every text is one: a fourth group is left out, components beyond
 // the fifth stay with the suffix.
 func ParsePN(s string) PersonName {
-	alphabetic, rest, _ := strings.Cut(trim(s), "=")
+	alphabetic, rest, _ := strings.Cut(s, "=")
 	ideographic, rest, _ := strings.Cut(rest, "=")
 	phonetic, _, _ := strings.Cut(rest, "=")
 	return PersonName{components(alphabetic), components(ideographic), components(phonetic)}
@@ -30,38 +30,39 @@ func ParsePN(s string) PersonName {
 
 func components(group string) NameComponents {
 	var c NameComponents
-	for _, part := range []*string{&c.Family, &c.Given, &c.Middle, &c.Prefix} {
+	for _, part := range [...]*string{&c.Family, &c.Given, &c.Middle, &c.Prefix} {
 		var one string
 		one, group, _ = strings.Cut(group, "^")
 		*part = trim(one)
 	}
-	c.Suffix = trim(group)
+	c.Suffix = strings.TrimRight(trim(group), "^ \x00")
 	return c
 }
 
-// String returns the encoded form without empty components and groups at the end.
+// String returns the encoded form without spaces around components, and without empty components
+// and groups at the end.
 func (n PersonName) String() string {
-	s := n.Alphabetic.String() + "=" + n.Ideographic.String() + "=" + n.Phonetic.String()
-	return strings.TrimRight(s, "=")
+	b := make([]byte, 0, 64)
+	b = append(n.Alphabetic.append(b), '=')
+	b = append(n.Ideographic.append(b), '=')
+	return string(trimEnd(n.Phonetic.append(b), 0, '='))
 }
 
-// String returns the group in encoded form.
-func (c NameComponents) String() string {
-	s := strings.Join([]string{c.Family, c.Given, c.Middle, c.Prefix, c.Suffix}, "^")
-	return strings.TrimRight(s, "^")
-}
-
-// IsZero reports whether no component is given.
-func (c NameComponents) IsZero() bool { return c == NameComponents{} }
-
-// Format returns the name as people write it: "Dr. Ada Mary Lovelace, PhD".
-func (c NameComponents) Format() string {
-	words := strings.Join(strings.Fields(strings.Join([]string{c.Prefix, c.Given, c.Middle, c.Family}, " ")), " ")
-	switch {
-	case c.Suffix == "":
-		return words
-	case words == "":
-		return c.Suffix
+func (c NameComponents) append(b []byte) []byte {
+	start := len(b)
+	for i, part := range [...]string{c.Family, c.Given, c.Middle, c.Prefix, c.Suffix} {
+		if i > 0 {
+			b = append(b, '^')
+		}
+		b = append(b, part...)
 	}
-	return words + ", " + c.Suffix
+	return trimEnd(b, start, '^')
+}
+
+// trimEnd takes delimiters off the end of b, down to length from.
+func trimEnd(b []byte, from int, delimiter byte) []byte {
+	for len(b) > from && b[len(b)-1] == delimiter {
+		b = b[:len(b)-1]
+	}
+	return b
 }

@@ -1,7 +1,6 @@
 package value
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -27,38 +26,35 @@ type Date struct {
 	Day   int
 }
 
-// ParseDA reads a date: YYYYMMDD, or YYYY.MM.DD of old, or YYYY-MM-DD that some devices write.
+// ParseDA reads a date: YYYYMMDD, or YYYY.MM.DD of old. The 31st passes in every month: devices
+// write it, and clients ask for it as a month's end.
 func ParseDA(s string) (Date, error) {
 	s = trim(s)
-	if len(s) == 10 && (s[4] == '.' || s[4] == '-') && s[7] == s[4] {
-		s = s[:4] + s[5:7] + s[8:]
+	switch {
+	case len(s) == 8:
+		return parseDate(s[:4], s[4:6], s[6:])
+	case len(s) == 10 && s[4] == '.' && s[7] == '.':
+		return parseDate(s[:4], s[5:7], s[8:])
 	}
-	if len(s) != 8 {
-		return Date{}, bad("DA", "want YYYYMMDD")
-	}
-	y, ok1 := number(s[:4])
-	m, ok2 := number(s[4:6])
-	d, ok3 := number(s[6:])
-	if !ok1 || !ok2 || !ok3 || m < 1 || m > 12 || d < 1 || d > daysIn(y, time.Month(m)) {
-		return Date{}, bad("DA", "no day of the calendar")
+	return Date{}, notA("DA: want YYYYMMDD")
+}
+
+func parseDate(year, month, day string) (Date, error) {
+	y, ok1 := number(year)
+	m, ok2 := number(month)
+	d, ok3 := number(day)
+	if !ok1 || !ok2 || !ok3 || m < 1 || m > 12 || d < 1 || d > 31 {
+		return Date{}, notA("date: no such month or day")
 	}
 	return Date{y, time.Month(m), d}, nil
 }
 
-func daysIn(year int, month time.Month) int {
-	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+// String returns YYYYMMDD, which sorts as dates do.
+func (d Date) String() string { return string(d.append(make([]byte, 0, 8))) }
+
+func (d Date) append(b []byte) []byte {
+	return appendNumber(appendNumber(appendNumber(b, d.Year, 4), int(d.Month), 2), d.Day, 2)
 }
-
-// String returns YYYYMMDD.
-func (d Date) String() string { return fmt.Sprintf("%04d%02d%02d", d.Year, int(d.Month), d.Day) }
-
-// IsZero reports whether there is no date.
-func (d Date) IsZero() bool { return d == Date{} }
-
-// Compare orders dates.
-func (d Date) Compare(o Date) int { return d.ordinal() - o.ordinal() }
-
-func (d Date) ordinal() int { return d.Year<<9 | int(d.Month)<<5 | d.Day }
 
 // Time is a value of TM. What lies below its precision is zero.
 type Time struct {
@@ -77,22 +73,22 @@ func ParseTM(s string) (Time, error) {
 	} else if len(s) == 5 && s[2] == ':' {
 		s = s[:2] + s[3:]
 	}
-	return parseTime(s, "TM")
+	return parseTime(s)
 }
 
-func parseTime(s, VR string) (Time, error) {
+func parseTime(s string) (Time, error) {
 	t := Time{Precision: Hour}
 	s, fraction, found := strings.Cut(s, ".")
 	if len(s) != 2 && len(s) != 4 && len(s) != 6 || found && len(s) != 6 {
-		return Time{}, bad(VR, "want HHMMSS.FFFFFF or a part of it from the left")
+		return Time{}, notA("time: want HHMMSS.FFFFFF or a part of it from the left")
 	}
-	for i, part := range []*int{&t.Hour, &t.Minute, &t.Second} {
+	for i, part := range [...]*int{&t.Hour, &t.Minute, &t.Second} {
 		if len(s) < 2 {
 			break
 		}
 		n, ok := number(s[:2])
 		if !ok || n > [...]int{23, 59, 60}[i] {
-			return Time{}, bad(VR, "no time of the day")
+			return Time{}, notA("time: no such hour, minute or second")
 		}
 		*part, s = n, s[2:]
 		t.Precision = Hour + Precision(i)
@@ -100,7 +96,7 @@ func parseTime(s, VR string) (Time, error) {
 	if found {
 		n, ok := number(fraction)
 		if !ok || len(fraction) > 6 {
-			return Time{}, bad(VR, "want one to six digits behind the point")
+			return Time{}, notA("time: want one to six digits behind the point")
 		}
 		t.Precision, t.Digits, t.Microsecond = Fraction, len(fraction), n
 		for range 6 - len(fraction) {
@@ -111,41 +107,48 @@ func parseTime(s, VR string) (Time, error) {
 }
 
 // String returns the time with the precision it has.
-func (t Time) String() string {
-	s := fmt.Sprintf("%02d%02d%02d.%06d", t.Hour, t.Minute, t.Second, t.Microsecond)
-	switch t.Precision {
-	case Hour:
-		return s[:2]
-	case Minute:
-		return s[:4]
-	case Second:
-		return s[:6]
+func (t Time) String() string { return string(t.append(make([]byte, 0, 13))) }
+
+func (t Time) append(b []byte) []byte {
+	b = appendNumber(b, t.Hour, 2)
+	if t.Precision >= Minute {
+		b = appendNumber(b, t.Minute, 2)
 	}
-	return s[:7+t.Digits]
+	if t.Precision >= Second {
+		b = appendNumber(b, t.Second, 2)
+	}
+	if t.Precision < Fraction {
+		return b
+	}
+	all := len(b) + 1 + min(t.Digits, 6)
+	return appendNumber(append(b, '.'), t.Microsecond, 6)[:all]
 }
 
-// Earliest returns the first microsecond of the day that the time covers.
-func (t Time) Earliest() int64 {
-	return ((int64(t.Hour)*60+int64(t.Minute))*60+int64(t.Second))*1e6 + int64(t.Microsecond)
+// Sortable returns the time as twelve digits HHMMSSffffff, which sort as times do.
+func (t Time) Sortable() string {
+	b := appendNumber(make([]byte, 0, 12), t.Hour, 2)
+	b = appendNumber(appendNumber(b, t.Minute, 2), t.Second, 2)
+	return string(appendNumber(b, t.Microsecond, 6))
 }
 
-// Latest returns the last: 10 covers 10:00:00.000000 to 10:59:59.999999.
-func (t Time) Latest() int64 { return t.Earliest() + t.span() - 1 }
-
-func (t Time) span() int64 {
+// Latest returns the last microsecond that the time covers: of 10 it is 10:59:59.999999.
+func (t Time) Latest() Time {
 	switch t.Precision {
 	case Hour:
-		return 3600e6
+		t.Minute, t.Second, t.Microsecond = 59, 59, 999999
 	case Minute:
-		return 60e6
+		t.Second, t.Microsecond = 59, 999999
 	case Second:
-		return 1e6
+		t.Microsecond = 999999
+	default:
+		step := 1
+		for range 6 - t.Digits {
+			step *= 10
+		}
+		t.Microsecond += step - 1
 	}
-	span := int64(1)
-	for range 6 - t.Digits {
-		span *= 10
-	}
-	return span
+	t.Precision, t.Digits = Fraction, 6
+	return t
 }
 
 // DateTime is a value of DT. What lies below its precision is its first: January, 1, zero.
@@ -158,14 +161,14 @@ type DateTime struct {
 }
 
 // ParseDT reads a date time: YYYYMMDDHHMMSS.FFFFFF&ZZXX or a part of it from the left, with or
-// without the offset from UTC.
+// without the offset from UTC. Its day is one of the calendar, for it stands for a moment.
 func ParseDT(s string) (DateTime, error) {
 	s = trim(s)
-	d := DateTime{Date: Date{Month: time.January, Day: 1}}
+	var d DateTime
 	if at := strings.LastIndexAny(s, "+-"); at >= 4 {
 		offset, ok := parseOffset(s[at:])
 		if !ok {
-			return DateTime{}, bad("DT", "offset from UTC is not between -1200 and +1400")
+			return DateTime{}, notA("DT: offset from UTC is not between -1200 and +1400")
 		}
 		s, d.Zoned, d.Offset = s[:at], true, offset
 	}
@@ -173,21 +176,35 @@ func ParseDT(s string) (DateTime, error) {
 	if len(s) > 8 {
 		date, clock = s[:8], s[8:]
 	}
-	if len(date) != 4 && len(date) != 6 && len(date) != 8 {
-		return DateTime{}, bad("DT", "want YYYYMMDDHHMMSS.FFFFFF or a part of it from the left")
+	year, month, day := date, "01", "01"
+	switch len(date) {
+	case 4:
+		d.Precision = Year
+	case 6:
+		d.Precision, year, month = Month, date[:4], date[4:]
+	case 8:
+		d.Precision, year, month, day = Day, date[:4], date[4:6], date[6:]
+	default:
+		return DateTime{}, notA("DT: want YYYYMMDDHHMMSS.FFFFFF or a part of it from the left")
 	}
-	full, err := ParseDA(date + "0101"[len(date)-4:])
-	if err != nil || strings.ContainsAny(date, ".-") {
-		return DateTime{}, bad("DT", "no day of the calendar")
+	var err error
+	if d.Date, err = parseDate(year, month, day); err != nil {
+		return DateTime{}, err
 	}
-	d.Date, d.Precision = full, Precision(len(date)/2-2)
+	if d.Day > daysIn(d.Year, d.Month) {
+		return DateTime{}, notA("DT: no day of the calendar")
+	}
 	if clock != "" {
-		if d.Time, err = parseTime(clock, "DT"); err != nil {
+		if d.Time, err = parseTime(clock); err != nil {
 			return DateTime{}, err
 		}
 		d.Precision = d.Time.Precision
 	}
 	return d, nil
+}
+
+func daysIn(year int, month time.Month) int {
+	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 func parseOffset(s string) (minutes int, ok bool) {
@@ -205,24 +222,24 @@ func parseOffset(s string) (minutes int, ok bool) {
 
 // String returns the date time with the precision it has.
 func (d DateTime) String() string {
-	s := d.Date.String()
+	b := d.Date.append(make([]byte, 0, 26))
 	switch d.Precision {
 	case Year:
-		s = s[:4]
+		b = b[:4]
 	case Month:
-		s = s[:6]
+		b = b[:6]
 	case Day:
 	default:
-		s += d.Time.String()
+		b = d.Time.append(b)
 	}
 	if d.Zoned {
-		sign, m := '+', d.Offset
+		sign, m := byte('+'), d.Offset
 		if m < 0 {
 			sign, m = '-', -m
 		}
-		s += fmt.Sprintf("%c%02d%02d", sign, m/60, m%60)
+		b = appendNumber(appendNumber(append(b, sign), m/60, 2), m%60, 2)
 	}
-	return s
+	return string(b)
 }
 
 // Earliest returns the first moment covered; without an offset it is in loc (Timezone Offset
@@ -236,16 +253,17 @@ func (d DateTime) Earliest(loc *time.Location) time.Time {
 
 // Latest returns the last microsecond covered.
 func (d DateTime) Latest(loc *time.Location) time.Time {
-	t := d.Earliest(loc)
-	switch d.Precision {
+	var first time.Time // that is not covered any more
+	switch t := d.Earliest(loc); d.Precision {
 	case Year:
-		t = t.AddDate(1, 0, 0)
+		first = t.AddDate(1, 0, 0)
 	case Month:
-		t = t.AddDate(0, 1, 0)
+		first = t.AddDate(0, 1, 0)
 	case Day:
-		t = t.AddDate(0, 0, 1)
+		first = t.AddDate(0, 0, 1)
 	default:
-		t = t.Add(time.Duration(d.Time.span()) * time.Microsecond)
+		d.Time = d.Time.Latest()
+		return d.Earliest(loc)
 	}
-	return t.Add(-time.Microsecond)
+	return first.Add(-time.Microsecond)
 }

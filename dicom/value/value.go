@@ -1,33 +1,42 @@
 // Package value reads and writes the character forms of values that mean more than text: person
-// names (PN), dates and times (DA, TM, DT, also as ranges for matching, PS3.4 C.2.2.2.5),
-// numbers (DS, IS) and ages (AS), by PS3.5 6.2. Input is UTF-8 without regard to padding; the
-// older forms 1993.08.22 and 10:45:00 of ACR-NEMA are read too. It knows no data sets. AT is
-// package tag.
+// names (PN), dates and times (DA, TM, DT) and numbers (DS, IS), by PS3.5 6.2. Input is UTF-8
+// without regard to padding; the older forms 1993.08.22 and 10:45:00 of ACR-NEMA are read too.
+// It knows no data sets and no matching: ranges are package query's. AT is package tag.
 package value
 
 import (
-	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
 
-// trim takes off padding.
-func trim(s string) string { return strings.Trim(s, " \x00") }
+// notA is the error for text that is not of a VR. The text itself may be a patient's and is not
+// repeated; so the errors are constants, and a bad value costs no more than a good one.
+type notA string
 
-// bad makes the error for text that is not of the VR. The text itself may be a patient's and
-// is not repeated.
-func bad(VR, why string) error { return fmt.Errorf("value: not a %s: %s", VR, why) }
+func (e notA) Error() string { return "value: not a " + string(e) }
+
+// trim takes off padding.
+func trim(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == 0) {
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == 0) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 // ParseDS reads a Decimal String. "+1", ".5" and "5." are numbers; NaN, infinities, hexadecimal
 // and digit separators are not.
 func ParseDS(s string) (float64, error) {
 	s = trim(s)
 	if s == "" || strings.Trim(s, "0123456789+-.eE") != "" {
-		return 0, bad("DS", "other characters than a number's")
+		return 0, notA("DS: other characters than a number's")
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return 0, bad("DS", "no number")
+		return 0, notA("DS: no number")
 	}
 	return f, nil
 }
@@ -41,44 +50,19 @@ func FormatDS(f float64) string {
 	return s
 }
 
-// ParseIS reads an Integer String. A fraction of zeros ("1.0"), which devices write, passes.
+// ParseIS reads an Integer String. A whole number in the notation of DS ("1.0", "1e2"), which
+// devices write, passes as far as a float64 is exact.
 func ParseIS(s string) (int64, error) {
 	s = trim(s)
-	if whole, fraction, found := strings.Cut(s, "."); found && strings.Trim(fraction, "0") == "" {
-		s = whole
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0, bad("IS", "no integer")
+	f, err := ParseDS(s)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, notA("IS: no whole number")
 	}
-	return n, nil
+	return int64(f), nil
 }
-
-// FormatIS writes an integer. Numbers beyond 32 bits are not for IS (PS3.5 Table 6.2-1).
-func FormatIS(n int64) string { return strconv.FormatInt(n, 10) }
-
-// Age is a value of AS.
-type Age struct {
-	N    int
-	Unit byte // D, W, M or Y
-}
-
-// ParseAS reads an Age String, "018M". Fewer digits and lower case pass.
-func ParseAS(s string) (Age, error) {
-	s = strings.ToUpper(trim(s))
-	if len(s) < 2 || len(s) > 4 {
-		return Age{}, bad("AS", "want three digits and a unit")
-	}
-	unit := s[len(s)-1]
-	n, ok := number(s[:len(s)-1])
-	if !ok || !strings.ContainsRune("DWMY", rune(unit)) {
-		return Age{}, bad("AS", "want three digits and one of D, W, M, Y")
-	}
-	return Age{N: n, Unit: unit}, nil
-}
-
-// String returns the form of PS3.5.
-func (a Age) String() string { return fmt.Sprintf("%03d%c", a.N, a.Unit) }
 
 // number reads decimal digits only: no sign, at most nine of them.
 func number(s string) (int, bool) {
@@ -93,4 +77,17 @@ func number(s string) (int, bool) {
 		n = 10*n + int(s[i]-'0')
 	}
 	return n, true
+}
+
+// appendNumber is the way back: the last width digits of n, with zeros in front.
+func appendNumber(b []byte, n, width int) []byte {
+	at := len(b)
+	for range width {
+		b = append(b, '0')
+	}
+	for i := len(b) - 1; i >= at; i-- {
+		b[i] += byte(n % 10)
+		n /= 10
+	}
+	return b
 }
