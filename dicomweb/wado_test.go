@@ -236,7 +236,7 @@ func TestMutable(t *testing.T) {
 	for mutable, want := range map[bool]string{false: "private, max-age=31536000, immutable", true: "private, no-cache"} {
 		s := newServerWith(t, dicomweb.Config{Mutable: mutable})
 		s.store(first(t)...)
-		path := "/studies/" + firstStudy + "/series/" + firstSeries + "/instances/" + firstSeries + ".1"
+		path := "/studies/" + firstStudy + "/series/" + firstSeries + "/instances/" + firstSeries + ".1.1"
 		for _, resource := range []string{"", "/frames/1", "/bulkdata/7FE00010"} {
 			if a := s.get(path + resource); a.StatusCode != 200 || a.Header.Get("Cache-Control") != want {
 				t.Errorf("mutable %v, %q: status %d, Cache-Control %q", mutable, resource, a.StatusCode, a.Header.Get("Cache-Control"))
