@@ -8,13 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
-// Fold brings text into the form in which it is compared: lower case, without accents, without
+// fold brings text into the form in which it is compared: lower case, without accents, without
 // the difference of half and full width (NFKD, the combining marks of Latin, Greek and Cyrillic
 // taken off, NFC). Kana keep their voicing marks, which are no accents.
-func Fold(s string) string {
+func fold(s string) string {
 	ascii := true
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -50,29 +51,21 @@ var letters = map[rune]string{
 	'ß': "ss", 'ø': "o", 'ł': "l", 'đ': "d", 'æ': "ae", 'œ': "oe", 'ı': "i", 'þ': "th", 'ð': "d", 'ħ': "h",
 }
 
-// FoldName is Fold for a person name (PS3.5 6.2.1): in each component group, and in each
-// component, spaces around and empty components at the end say nothing.
-func FoldName(s string) string {
-	s = Fold(s)
+// foldName is fold for a person name, in the form of value.PersonName: spaces around components
+// and empty components at the end say nothing.
+func foldName(s string) string {
+	s = fold(s)
 	if !strings.ContainsAny(s, "^= ") {
 		return s
 	}
-	groups := strings.Split(s, "=")
-	for i, g := range groups {
-		parts := strings.Split(g, "^")
-		for j := range parts {
-			parts[j] = strings.TrimSpace(parts[j])
-		}
-		groups[i] = strings.TrimRight(strings.Join(parts, "^"), "^")
-	}
-	return strings.TrimRight(strings.Join(groups, "="), "=")
+	return value.ParsePN(s).String()
 }
 
-// Exact reports whether the attribute is compared with regard to case. PS3.4 C.2.2.2.1 wants
+// exact reports whether the attribute is compared with regard to case. PS3.4 C.2.2.2.1 wants
 // that for everything but PN; users expect the opposite, and the archives they know (Orthanc,
 // dcm4chee) fold. Here text is folded, except unique identifiers and what identifies a patient:
 // two Patient IDs that differ in case are two patients.
-func Exact(t tag.Tag, v vr.VR) bool {
+func exact(t tag.Tag, v vr.VR) bool {
 	switch t {
 	case tag.PatientID, tag.IssuerOfPatientID:
 		return true
@@ -89,26 +82,24 @@ func Exact(t tag.Tag, v vr.VR) bool {
 func Canon(t tag.Tag, v vr.VR, s string) string {
 	switch v {
 	case vr.DA:
-		d, _ := Date(s)
-		return d
+		return date(s)
 	case vr.TM:
-		c, _ := Clock(s)
-		return c
+		return clock(s)
 	case vr.PN:
-		return FoldName(s)
+		return foldName(s)
 	}
-	if Exact(t, v) {
+	if exact(t, v) {
 		if strings.IndexByte(s, 0) >= 0 {
 			s = strings.ReplaceAll(s, "\x00", "")
 		}
 		return strings.ToValidUTF8(s, "\uFFFD")
 	}
-	return Fold(s)
+	return fold(s)
 }
 
-// One reports whether only the first value of the attribute counts: PS3.6 gives it one value,
+// one reports whether only the first value of the attribute counts: PS3.6 gives it one value,
 // so a backslash in it is a mistake of whoever wrote it.
-func One(t tag.Tag) bool {
+func one(t tag.Tag) bool {
 	info, ok := tag.Lookup(t)
 	return ok && info.VM == "1"
 }

@@ -87,67 +87,6 @@ func collapse(s string) string {
 	return s
 }
 
-func timeKey(op string, k Key, text string) (Key, bool, error) {
-	valid := func(s string) bool {
-		var ok bool
-		switch k.VR {
-		case vr.DA:
-			_, ok = Date(s)
-		case vr.TM:
-			_, ok = Clock(s)
-		case vr.DT:
-			_, ok = moment(s)
-		}
-		return ok
-	}
-	if valid(text) {
-		k.Kind, k.Values = Single, []string{text}
-		return k, true, nil
-	}
-	if from, to, ok := cut(text, valid); ok {
-		if from == "" && to == "" {
-			return k, false, nil
-		}
-		k.Kind, k.Values = Range, []string{from, to}
-		return k, true, nil
-	}
-	if parts := strings.FieldsFunc(text, func(r rune) bool { return r == '\\' || r == ',' }); len(parts) > 1 {
-		for _, s := range parts {
-			if s = strings.TrimSpace(s); !valid(s) {
-				return k, false, badTime(op, k)
-			}
-			k.Values = append(k.Values, s)
-		}
-		k.Kind = List
-		return k, true, nil
-	}
-	// No wildcard is allowed here, but 2024* is asked for all the same.
-	if k.VR != vr.DT && wild(text) && strings.Trim(text, "0123456789*?.:") == "" {
-		k.Kind, k.Values = Wildcard, []string{collapse(text)}
-		return k, true, nil
-	}
-	return k, false, badTime(op, k)
-}
-
-func badTime(op string, k Key) error {
-	return errs.Errorf(errs.Invalid, op, "the value of %s is no %s and no range", k.Path[len(k.Path)-1], k.VR)
-}
-
-// cut splits a range at its hyphen; of several (offsets from UTC have one too) at the first
-// that leaves valid values on both sides.
-func cut(text string, valid func(string) bool) (from, to string, ok bool) {
-	for i := range len(text) {
-		if text[i] != '-' {
-			continue
-		}
-		from, to = strings.TrimSpace(text[:i]), strings.TrimSpace(text[i+1:])
-		if (from == "" || valid(from)) && (to == "" || valid(to)) {
-			return from, to, true
-		}
-	}
-	return "", "", false
-}
-
 // place puts a key where it can be matched at the level: as it is, as ModalitiesInStudy, or not
 // at all (false).
 func place(level Level, k Key) (Key, bool) {

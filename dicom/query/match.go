@@ -8,6 +8,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
@@ -23,8 +24,8 @@ type matchKey struct {
 	one    bool       // only the first value counts
 	canon  []string   // Values as they are compared
 	words  [][]string // of PN, with fuzzy matching
-	lo, hi string     // of a Range of DA or TM
-	span   instant    // of a Range of DT, zero times are open
+	lo, hi string     // of a Range of DA or TM, "" is open
+	span   span       // of a Range of DT
 }
 
 // Compile prepares q, or only the given keys of it, for matching.
@@ -44,10 +45,14 @@ func compile(k Key, fuzzy bool) matchKey {
 	if len(k.Path) == 0 {
 		return m
 	}
-	m.one = One(k.Path[len(k.Path)-1])
+	m.one = one(k.Path[len(k.Path)-1])
 	if k.Kind == Range {
 		m.lo, m.hi = k.Bounds()
-		m.bounds()
+		if from, to := k.ends(); k.VR == vr.DT { // what is "" is no moment, and open
+			first, _ := moment(from)
+			last, _ := moment(to)
+			m.span = span{first.first, last.last}
+		}
 		return m
 	}
 	m.canon = k.Canon()
@@ -70,10 +75,10 @@ func (k *Key) Canon() []string {
 			if out[i] = v; !k.Wild(i) {
 				out[i] = Canon(t, k.VR, v)
 			}
-		case !k.Wild(i) || Exact(t, k.VR):
+		case !k.Wild(i) || exact(t, k.VR):
 			out[i] = Canon(t, k.VR, v)
 		default:
-			out[i] = Fold(v)
+			out[i] = fold(v)
 		}
 	}
 	return out
@@ -87,13 +92,11 @@ func (k *Key) Bounds() (lo, hi string) {
 	from, to := k.ends()
 	switch k.VR {
 	case vr.DA:
-		lo, _ = Date(from)
-		hi, _ = Date(to)
+		return date(from), date(to)
 	case vr.TM:
-		lo, _ = Clock(from)
-		hi, _ = lastClock(to)
+		return clock(from), lastClock(to)
 	}
-	return lo, hi
+	return "", ""
 }
 
 func (k *Key) ends() (from, to string) {
@@ -104,18 +107,6 @@ func (k *Key) ends() (from, to string) {
 		to = k.Values[1]
 	}
 	return from, to
-}
-
-func (m *matchKey) bounds() {
-	from, to := m.ends()
-	if m.VR == vr.DT {
-		if i, ok := moment(from); ok {
-			m.span.first = i.first
-		}
-		if i, ok := moment(to); ok {
-			m.span.last = i.last
-		}
-	}
 }
 
 // Match tells whether the data set answers every key.
@@ -211,7 +202,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 	}
 	switch v {
 	case vr.PN:
-		return m.matchName(canon, FoldName(s))
+		return m.matchName(canon, foldName(s))
 	case vr.IS, vr.DS:
 		for _, k := range canon {
 			if k == s || sameNumber(k, s) {
@@ -220,9 +211,9 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 		}
 		return false
 	case vr.DT:
-		i, ok := moment(s)
+		have, ok := moment(s)
 		for _, k := range canon {
-			if j, valid := moment(k); ok && valid && i.first.Equal(j.first) && i.last.Equal(j.last) || k == s {
+			if asked, valid := moment(k); ok && valid && have.equal(asked) || k == s {
 				return true
 			}
 		}
@@ -233,7 +224,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 		return false
 	}
 	for i, k := range canon {
-		if k == c || m.Wild(i) && Glob(k, c) {
+		if k == c || m.Wild(i) && glob(k, c) {
 			return true
 		}
 	}
@@ -246,7 +237,7 @@ func (m *matchKey) matchText(t tag.Tag, v vr.VR, s string) bool {
 func (m *matchKey) matchName(canon []string, name string) bool {
 	for i, k := range canon {
 		is := func(s string) bool {
-			return s != "" && (k == s || m.Wild(i) && Glob(k, s))
+			return s != "" && (k == s || m.Wild(i) && glob(k, s))
 		}
 		if strings.Contains(k, "=") {
 			if is(name) {
@@ -279,19 +270,19 @@ func beginWords(asked []string, name string) bool {
 func (m *matchKey) inRange(s string) bool {
 	switch m.VR {
 	case vr.DA:
-		d, ok := Date(s)
-		return ok && d >= m.lo && (m.hi == "" || d <= m.hi)
+		d := date(s)
+		return d != "" && d >= m.lo && (m.hi == "" || d <= m.hi)
 	case vr.TM:
-		c, ok := Clock(s)
-		return ok && c >= m.lo && (m.hi == "" || c <= m.hi)
+		c := clock(s)
+		return c != "" && c >= m.lo && (m.hi == "" || c <= m.hi)
 	case vr.DT:
-		i, ok := moment(s)
-		return ok && (m.span.first.IsZero() || !i.last.Before(m.span.first)) &&
-			(m.span.last.IsZero() || !i.first.After(m.span.last))
+		have, ok := moment(s)
+		return ok && m.span.overlaps(have)
 	}
 	return false
 }
 
+// matchNumbers compares with a binary number or tag.
 func (m *matchKey) matchNumbers(e *dicom.Element) bool {
 	for _, k := range m.Values {
 		switch e.VR {
@@ -319,20 +310,21 @@ func (m *matchKey) matchNumbers(e *dicom.Element) bool {
 	return false
 }
 
+// sameNumber compares values of IS or DS: 1.80 is 1.8.
 func sameNumber(a, b string) bool {
-	x, err := strconv.ParseFloat(a, 64)
+	x, err := value.ParseDS(a)
 	if err != nil {
 		return false
 	}
-	y, err := strconv.ParseFloat(b, 64)
+	y, err := value.ParseDS(b)
 	return err == nil && x == y
 }
 
 func wild(s string) bool { return strings.ContainsAny(s, "*?") }
 
-// Glob matches * (any run) and ? (any one character) over the whole of s. It goes back to the
+// glob matches * (any run) and ? (any one character) over the whole of s. It goes back to the
 // last star only, so its time is bounded by the product of the lengths.
-func Glob(pattern, s string) bool {
+func glob(pattern, s string) bool {
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {

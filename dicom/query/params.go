@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -142,18 +143,14 @@ func attributePath(op, name string) ([]tag.Tag, error) {
 	return path, nil
 }
 
-// count reads a number that is not negative. One too large to be met is as good as the largest.
+// count reads a number that is not negative. One too large to be met is as good as the largest,
+// which is what ParseUint returns for it.
 func count(op, name string, values []string) (int, error) {
-	const most = 1<<31 - 1
-	text := values[len(values)-1]
-	if len(values) > 1 || !digits(text) {
+	n, err := strconv.ParseUint(values[len(values)-1], 10, 31)
+	if len(values) > 1 || err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, errs.Errorf(errs.Invalid, op, "%s must be one number, zero or more", name)
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n > most {
-		n = most
-	}
-	return n, nil
+	return int(n), nil
 }
 
 func flag(op, name string, values []string) (bool, error) {

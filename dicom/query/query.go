@@ -4,7 +4,7 @@
 //
 // Where the standard leaves room, or users expect more than it asks:
 //   - Text is compared without regard to case and accents, not only PN; Patient ID, its issuer
-//     and UIDs are compared exactly (see Exact).
+//     and UIDs are compared exactly (see exact).
 //   - A single value of PN matches the whole name or one of its component groups.
 //   - A list of values, separated by backslash (UIDs and code strings also by comma), is
 //     understood for every text attribute, not only for UIDs.

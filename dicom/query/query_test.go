@@ -252,7 +252,7 @@ func TestFromParamsRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := query.FromParams(query.Study, "", "", v); !errs.Is(err, errs.Invalid) && !errs.Is(err, errs.Invalid) {
+		if _, err := query.FromParams(query.Study, "", "", v); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v", params, err)
 		} else if strings.Contains(errs.Safe(err), "yesterday") {
 			t.Errorf("%s: the message shows the value: %v", params, err)
@@ -313,6 +313,37 @@ func TestFold(t *testing.T) {
 		}
 		if once := query.Fold(in); query.Fold(once) != once {
 			t.Errorf("Fold(%q) is not stable", in)
+		}
+	}
+}
+
+// TestCanon holds the forms that an index keeps in its columns.
+func TestCanon(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		attribute tag.Tag
+		in, want  string
+	}{
+		{tag.StudyDate, "20240215", "20240215"},
+		{tag.StudyDate, "2024.02.15", "20240215"},
+		{tag.StudyDate, "20240231", "20240231"}, // a month's end to many
+		{tag.StudyDate, "2024-02-15", ""},
+		{tag.StudyDate, "20241301", ""},
+		{tag.StudyDate, "2024", ""},
+		{tag.StudyTime, "08", "080000000000"},
+		{tag.StudyTime, "08:30", "083000000000"},
+		{tag.StudyTime, "083015.5", "083015500000"},
+		{tag.StudyTime, "083015.123456", "083015123456"},
+		{tag.StudyTime, "235960", "235960000000"},
+		{tag.StudyTime, "0860", ""},
+		{tag.StudyTime, "083015.", ""},
+		{tag.PatientName, "Müller ^ Hans^^", "muller^hans"},
+		{tag.PatientName, "Yamada^Tarou=山田^太郎=", "yamada^tarou=山田^太郎"},
+		{tag.PatientID, "A\x001", "A1"},
+		{tag.StudyDescription, "Schädel", "schadel"},
+	} {
+		if got := query.Canon(test.attribute, test.attribute.VR(), test.in); got != test.want {
+			t.Errorf("%s %q: %q, want %q", test.attribute, test.in, got, test.want)
 		}
 	}
 }

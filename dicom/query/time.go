@@ -3,121 +3,122 @@ package query
 import (
 	"strings"
 	"time"
+
+	"github.com/aurelius-imaging/aurelius/dicom/value"
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
-// Date reads a DA value as YYYYMMDD; the form of ACR-NEMA, YYYY.MM.DD, is understood (PS3.5
-// Table 6.2-1). It reports false for anything else.
-func Date(s string) (string, bool) {
-	if len(s) == 10 && s[4] == '.' && s[7] == '.' {
-		s = s[:4] + s[5:7] + s[8:]
+// date returns a DA value as YYYYMMDD, "" if it is none.
+func date(s string) string {
+	d, err := value.ParseDA(s)
+	switch {
+	case err != nil:
+		return ""
+	case len(s) == len("YYYYMMDD"):
+		return s // as nearly all are written
 	}
-	if len(s) != 8 || !digits(s) {
-		return "", false
-	}
-	if m := s[4:6]; m < "01" || m > "12" {
-		return "", false
-	}
-	if d := s[6:]; d < "01" || d > "31" {
-		return "", false
-	}
-	return s, true
+	return d.String()
 }
 
-// Clock reads a TM value as twelve digits HHMMSSffffff, what is missing as zero. The form of
-// ACR-NEMA with colons is understood.
-func Clock(s string) (string, bool) { return clock(s, "000000000000") }
-
-// lastClock is Clock for the end of a range: what is missing is the latest it can be, so that
-// 10-1030 includes 10:30:59.
-func lastClock(s string) (string, bool) { return clock(s, "235959999999") }
-
-func clock(s, rest string) (string, bool) {
-	if strings.IndexByte(s, ':') >= 0 {
-		s = strings.ReplaceAll(s, ":", "")
-	}
-	whole, fraction, dot := strings.Cut(s, ".")
-	if dot && (len(whole) != 6 || fraction == "" || len(fraction) > 6 || !digits(fraction)) {
-		return "", false
-	}
-	if n := len(whole); n != 2 && n != 4 && n != 6 || !digits(whole) {
-		return "", false
-	}
-	if whole[:2] > "23" || len(whole) > 2 && whole[2:4] > "59" || len(whole) > 4 && whole[4:6] > "60" {
-		return "", false
-	}
-	s = whole + fraction
-	return s + rest[len(s):], true
-}
-
-// instant is the span of time a DT value stands for, first and last included.
-type instant struct{ first, last time.Time }
-
-// moment reads a DT value: YYYY[MM[DD[HH[MM[SS[.ffffff]]]]]][&ZZXX]. Without an offset from UTC
-// it is taken as UTC, on both sides of a comparison.
-func moment(s string) (instant, bool) {
-	zone := time.UTC
-	if i := strings.LastIndexAny(s, "+-"); i >= 4 {
-		z := s[i:]
-		if len(z) != 5 || !digits(z[1:]) || z[3:] > "59" {
-			return instant{}, false
-		}
-		seconds := (int(z[1]-'0')*10+int(z[2]-'0'))*3600 + (int(z[3]-'0')*10+int(z[4]-'0'))*60
-		if z[0] == '-' {
-			seconds = -seconds
-		}
-		if seconds > 14*3600 || seconds < -12*3600 {
-			return instant{}, false
-		}
-		zone, s = time.FixedZone("", seconds), s[:i]
-	}
-	whole, fraction, dot := strings.Cut(s, ".")
-	if !digits(whole) || dot && (len(whole) != 14 || fraction == "" || len(fraction) > 6 || !digits(fraction)) {
-		return instant{}, false
-	}
-	layout, step := "", time.Nanosecond
-	var years, months, days int
-	switch len(whole) {
-	case 4:
-		layout, years = "2006", 1
-	case 6:
-		layout, months = "200601", 1
-	case 8:
-		layout, days = "20060102", 1
-	case 10:
-		layout, step = "2006010215", time.Hour
-	case 12:
-		layout, step = "200601021504", time.Minute
-	case 14:
-		layout, step = "20060102150405", time.Second
-	default:
-		return instant{}, false
-	}
-	first, err := time.ParseInLocation(layout, whole, zone)
+// clock returns a TM value as twelve digits HHMMSSffffff, what is missing as zero; "" if it is
+// none.
+func clock(s string) string {
+	t, err := value.ParseTM(s)
 	if err != nil {
-		return instant{}, false
+		return ""
 	}
-	if dot {
-		micros := 0
-		for _, c := range (fraction + "000000")[:6] {
-			micros = micros*10 + int(c-'0')
-		}
-		first, step = first.Add(time.Duration(micros)*time.Microsecond), time.Microsecond
-		for range 6 - len(fraction) {
-			step *= 10
-		}
-	}
-	last := first.AddDate(years, months, days)
-	if years+months+days == 0 {
-		last = first.Add(step)
-	}
-	return instant{first, last.Add(-time.Nanosecond)}, true
+	return t.Sortable()
 }
 
-func digits(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
+// lastClock is clock for the end of a range: what is missing is the latest it can be, so that
+// 10-1030 includes 10:30:59.
+func lastClock(s string) string {
+	t, err := value.ParseTM(s)
+	if err != nil {
+		return ""
+	}
+	return t.Latest().Sortable()
+}
+
+// span is the time a DT value stands for, first and last microsecond included; of a range, an
+// end that is open is zero.
+type span struct{ first, last time.Time }
+
+// moment reads a DT value. Without an offset from UTC it is taken as UTC, on both sides of a
+// comparison.
+func moment(s string) (span, bool) {
+	d, err := value.ParseDT(s)
+	if err != nil {
+		return span{}, false
+	}
+	return span{d.Earliest(time.UTC), d.Latest(time.UTC)}, true
+}
+
+func (s span) equal(o span) bool { return s.first.Equal(o.first) && s.last.Equal(o.last) }
+
+// overlaps reports whether any moment of o lies in s, which may be open.
+func (s span) overlaps(o span) bool {
+	return (s.first.IsZero() || !o.last.Before(s.first)) && (s.last.IsZero() || !o.first.After(s.last))
+}
+
+// isTime reports whether s is a value of DA, TM or DT.
+func isTime(v vr.VR, s string) bool {
+	var err error
+	switch v {
+	case vr.DA:
+		_, err = value.ParseDA(s)
+	case vr.TM:
+		_, err = value.ParseTM(s)
+	case vr.DT:
+		_, err = value.ParseDT(s)
+	}
+	return err == nil
+}
+
+// timeKey is newKey for DA, TM and DT: a single value, a range (PS3.4 C.2.2.2.5), a list or,
+// though no wildcard is allowed, one like 2024*, which is asked for all the same.
+func timeKey(op string, k Key, text string) (Key, bool, error) {
+	if isTime(k.VR, text) {
+		k.Kind, k.Values = Single, []string{text}
+		return k, true, nil
+	}
+	if from, to, ok := cut(k.VR, text); ok {
+		k.Kind, k.Values = Range, []string{from, to}
+		return k, from != "" || to != "", nil
+	}
+	if parts := strings.FieldsFunc(text, func(r rune) bool { return r == '\\' || r == ',' }); len(parts) > 1 {
+		for _, s := range parts {
+			if s = strings.TrimSpace(s); !isTime(k.VR, s) {
+				return k, false, badTime(op, k)
+			}
+			k.Values = append(k.Values, s)
+		}
+		k.Kind = List
+		return k, true, nil
+	}
+	if k.VR != vr.DT && wild(text) && strings.Trim(text, "0123456789*?.:") == "" {
+		k.Kind, k.Values = Wildcard, []string{collapse(text)}
+		return k, true, nil
+	}
+	return k, false, badTime(op, k)
+}
+
+func badTime(op string, k Key) error {
+	return errs.Errorf(errs.Invalid, op, "the value of %s is no %s and no range", k.Path[len(k.Path)-1], k.VR)
+}
+
+// cut splits a range at its hyphen; of several (offsets from UTC have one too) at the first
+// that leaves valid values on both sides.
+func cut(v vr.VR, text string) (from, to string, ok bool) {
+	for i := range len(text) {
+		if text[i] != '-' {
+			continue
+		}
+		from, to = strings.TrimSpace(text[:i]), strings.TrimSpace(text[i+1:])
+		if (from == "" || isTime(v, from)) && (to == "" || isTime(v, to)) {
+			return from, to, true
 		}
 	}
-	return len(s) > 0
+	return "", "", false
 }

@@ -1,0 +1,7 @@
+package query
+
+// What the tests hold against an oracle of their own.
+var (
+	Fold = fold
+	Glob = glob
+)
