@@ -1,12 +1,14 @@
 package web
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 )
 
 // study is a row of the page.
@@ -52,34 +54,25 @@ func row(d *dicom.Dataset) study {
 }
 
 // personName shows a PN as people write names: "Doe, John" and, where there is one, the
-// ideographic form behind it (PS3.5 6.2.1).
+// ideographic form behind it. The phonetic one is how that is pronounced.
 func personName(pn string) string {
-	groups := strings.Split(pn, "=")
-	for i, g := range groups {
-		parts := strings.Split(g, "^")
-		for len(parts) < 5 {
-			parts = append(parts, "")
-		}
-		for j := range parts {
-			parts[j] = strings.TrimSpace(parts[j])
-		}
-		given := joinNonEmpty(" ", parts[3], parts[1], parts[2])
-		groups[i] = joinNonEmpty(", ", parts[0], given, parts[4])
-	}
-	if len(groups) > 2 {
-		groups = groups[:2] // the third is how the second is pronounced
-	}
-	return joinNonEmpty(" / ", groups...)
+	n := value.ParsePN(pn)
+	return joinNonEmpty(" / ", fullName(n.Alphabetic), fullName(n.Ideographic))
 }
 
-// date shows DA and TM as people read them; what is no date stays as it is.
+func fullName(c value.NameComponents) string {
+	return joinNonEmpty(", ", c.Family, joinNonEmpty(" ", c.Prefix, c.Given, c.Middle), c.Suffix)
+}
+
+// date shows DA and TM as people read them, to the minute; what is no date stays as it is.
 func date(da, tm string) string {
-	if len(da) != 8 || strings.Trim(da, "0123456789") != "" {
+	d, err := value.ParseDA(da)
+	if err != nil {
 		return da
 	}
-	out := da[:4] + "-" + da[4:6] + "-" + da[6:]
-	if len(tm) >= 4 && strings.Trim(tm[:4], "0123456789") == "" {
-		out += " " + tm[:2] + ":" + tm[2:4]
+	out := fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
+	if t, err := value.ParseTM(tm); err == nil && t.Precision >= value.Minute {
+		out += fmt.Sprintf(" %02d:%02d", t.Hour, t.Minute)
 	}
 	return out
 }

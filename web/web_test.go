@@ -147,6 +147,23 @@ func TestRecent(t *testing.T) {
 	}
 }
 
+func TestRecentNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Doe^Jane^M^Dr ": "Doe, Dr Jane M",
+		"Doe^J M^^^PhD ": "Doe, J M, PhD",
+		"A^B=C^D=E^F^G ": "A, B / C, D",
+		"=Yamada^Tarou ": "Yamada, Tarou",
+		"^ Jane ^^^    ": "Jane",
+	} {
+		s := newServer(t)
+		s.store(name)
+		if _, got := s.get("/web/recent"); !strings.Contains(got, `"patient":"`+want+`"`) {
+			t.Errorf("%q: no %q in %s", name, want, got)
+		}
+	}
+}
+
 func TestStatic(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
