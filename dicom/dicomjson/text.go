@@ -2,20 +2,19 @@ package dicomjson
 
 import (
 	"bytes"
-	"math"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/charset"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
 // texts appends ,"Value":[...] for a text element, nothing when it is only padding.
 func (a *appender) texts(dst []byte, e *dicom.Element, v vr.VR) []byte {
-	value := trimRight(e.Value)
-	if len(value) == 0 {
+	rest := trimRight(e.Value)
+	if len(rest) == 0 {
 		return dst
 	}
 	if a.o.UTF8 && e.Tag == tag.SpecificCharacterSet {
@@ -27,12 +26,12 @@ func (a *appender) texts(dst []byte, e *dicom.Element, v vr.VR) []byte {
 	}
 	dst = append(dst, `,"Value":[`...)
 	if !v.Multi() {
-		dst = a.string(dst, value, cs)
+		dst = a.string(dst, rest, cs)
 		return append(dst, ']')
 	}
 	for more, first := true, true; more; first = false {
 		var one []byte
-		one, value, more = cs.Cut(value)
+		one, rest, more = cs.Cut(rest)
 		if !first {
 			dst = append(dst, ',')
 		}
@@ -165,7 +164,7 @@ func appendDecimal(dst, b []byte, v vr.VR) []byte {
 		return appendText(dst, b)
 	}
 	if len(bytes.TrimLeft(n.exponent, "+-")) > 2 { // 1e400 is a number in JSON and infinite to its readers
-		if f, err := strconv.ParseFloat(string(b), 64); err != nil || math.IsInf(f, 0) {
+		if _, err := value.ParseDS(string(b)); err != nil {
 			return appendText(dst, b)
 		}
 	}

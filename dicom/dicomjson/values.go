@@ -10,6 +10,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/charset"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
@@ -105,36 +106,16 @@ func (p *parser) personName(b []byte) ([]byte, error) {
 func decimalString(raw []byte, v vr.VR) (string, bool) {
 	switch v {
 	case vr.IS:
-		n, ok := integer(raw)
-		return strconv.FormatInt(n, 10), ok
+		n, err := value.ParseIS(string(raw))
+		return strconv.FormatInt(n, 10), err == nil
 	case vr.DS:
 		if len(raw) <= 16 {
 			return string(raw), true
 		}
-		f, err := strconv.ParseFloat(string(raw), 64)
-		if err != nil {
-			return "", false
-		}
-		for precision := 15; precision > 0; precision-- {
-			if s := strconv.FormatFloat(f, 'g', precision, 64); len(s) <= 16 {
-				return s, true
-			}
-		}
-		return "", false
+		f, err := value.ParseDS(string(raw))
+		return value.FormatDS(f), err == nil
 	}
 	return string(raw), true
-}
-
-// integer reads a JSON number that is a whole number in any notation.
-func integer(raw []byte) (int64, bool) {
-	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		return n, true
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, false
-	}
-	return int64(f), true
 }
 
 // number appends one value of a binary number or of AT. Numbers in strings pass: PS3.18 F.2.3
@@ -178,7 +159,8 @@ func encodeNumber(dst, raw []byte, v vr.VR) ([]byte, bool) {
 			return le.AppendUint64(dst, n), true
 		}
 	}
-	n, ok := integer(raw)
+	n, err := value.ParseIS(string(raw)) // a whole number in any notation
+	ok := err == nil
 	switch v {
 	case vr.US:
 		return le.AppendUint16(dst, uint16(n)), ok && n >= 0 && n <= math.MaxUint16
