@@ -44,7 +44,7 @@ func noFrames(err error) error {
 // frameList reads "1,3,2" (1-based).
 func frameList(s string, frames int) ([]int, error) {
 	if n := strings.Count(s, ",") + 1; n > maxFrameList {
-		return nil, errs.Errorf(errs.Exhausted, "dicomweb.frames", "more than %d frames in one request", maxFrameList)
+		return nil, errs.Errorf(errs.Invalid, "dicomweb.frames", "more than %d frames in one request", maxFrameList)
 	}
 	out := make([]int, 0, strings.Count(s, ",")+1)
 	for item := range strings.SplitSeq(s, ",") {

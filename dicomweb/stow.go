@@ -144,7 +144,7 @@ func (t *transaction) multipart(body io.Reader, boundary string) error {
 			return err
 		}
 		if t.res.len() >= t.s.parts {
-			return errs.Errorf(errs.Exhausted, "dicomweb.store", "more than %d parts in one request", t.s.parts)
+			return errs.Errorf(errs.Invalid, "dicomweb.store", "more than %d parts in one request", t.s.parts)
 		}
 		slot := t.res.reserve()
 		if kind := httpd.ParseMediaType(part.Header.Get("Content-Type")).Type; !storable(kind) {

@@ -263,9 +263,11 @@ func (a *Association) close() {
 // and AA-2 say. The bound keeps a peer that sends on and on from being served for nothing.
 func (a *Association) linger(hurry bool) {
 	a.in.resume()
+	wait := min(5*time.Second, a.timeouts.Associate) // a closed association must not hold its place for long
 	if hurry {
-		a.in.setARTIM(time.Second)
+		wait = time.Second
 	}
+	a.in.setARTIM(wait)
 	const most = 16 << 20
 	for n := 0; n < most && a.State() == Sta13; {
 		got, err := a.in.discard()

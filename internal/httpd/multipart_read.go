@@ -202,7 +202,7 @@ func (m *MultipartReader) line(limit int) ([]byte, error) {
 			return bytes.TrimSuffix(line, []byte("\r")), nil
 		}
 		if scanned = m.w - m.r; scanned > limit {
-			return nil, errs.Errorf(errs.Exhausted, "httpd.multipart", "a part's header is too long")
+			return nil, errs.Errorf(errs.Invalid, "httpd.multipart", "a part's header is too long")
 		}
 		if err := m.fill(); err != nil {
 			return nil, m.truncated(err)

@@ -111,7 +111,7 @@ func TestMultipartLimits(t *testing.T) {
 	} {
 		if _, err := readAll(strings.NewReader(body), "b"); err == nil {
 			t.Errorf("%s: no error", name)
-		} else if k := errs.KindOf(err); k != errs.Invalid && k != errs.Exhausted {
+		} else if k := errs.KindOf(err); k != errs.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
