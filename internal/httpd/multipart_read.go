@@ -31,6 +31,7 @@ var ErrTruncated = errs.Errorf(errs.Invalid, "httpd.multipart", "the body ends b
 type MultipartReader struct {
 	src   io.Reader
 	delim []byte // CRLF "--" boundary
+	find  searcher
 	buf   []byte
 	r, w  int // unread bytes are buf[r:w]
 	err   error
@@ -44,10 +45,16 @@ func NewMultipartReader(src io.Reader, boundary string) (*MultipartReader, error
 	if boundary == "" || len(boundary) > maxBoundary {
 		return nil, errs.Errorf(errs.Invalid, "httpd.multipart", "no usable boundary in the Content-Type")
 	}
-	m := &MultipartReader{src: src, delim: []byte("\r\n--" + boundary), buf: make([]byte, window)}
+	m := &MultipartReader{src: src, buf: make([]byte, window)}
+	m.delimit([]byte("\r\n--" + boundary))
 	// The first delimiter may stand at the very beginning: pretend a line ended before it.
 	m.w = copy(m.buf, "\r\n")
 	return m, nil
+}
+
+func (m *MultipartReader) delimit(by []byte) {
+	m.delim = by
+	m.find.init(by)
 }
 
 // Part is one body part: its header and, by Read, its content. It is valid until the next call
@@ -145,7 +152,7 @@ func (m *MultipartReader) skipPreamble() error {
 		// Peers that end lines with LF only: the delimiter may follow a bare LF.
 		if i := bytes.Index(m.buf[m.r:m.w], m.delim[1:]); i >= 0 {
 			m.r += i + len(m.delim) - 1
-			m.delim = m.delim[1:]
+			m.delimit(m.delim[1:])
 			return nil
 		}
 		if drop := m.w - m.r - len(m.delim); drop > 0 {
@@ -178,7 +185,7 @@ func (m *MultipartReader) header() (textproto.MIMEHeader, error) {
 				return nil, errs.Errorf(errs.Invalid, "httpd.multipart", "text behind a boundary")
 			}
 			if m.part == nil && m.delim[0] == '\r' && m.bareLF() {
-				m.delim = m.delim[1:] // a peer that ends lines with LF only does so throughout
+				m.delimit(m.delim[1:]) // a peer that ends lines with LF only does so throughout
 			}
 			continue
 		}
@@ -220,7 +227,7 @@ func (p *Part) advance() error {
 	}
 	m := p.m
 	for {
-		if i := bytes.Index(m.buf[m.r:m.w], m.delim); i >= 0 {
+		if i := m.find.index(m.buf[m.r:m.w]); i >= 0 {
 			// A longer boundary that begins like ours is content: look at what follows.
 			if m.w-m.r < i+len(m.delim)+2 && i > 0 {
 				p.safe = i // makes room in the window; the delimiter is found again at its front

@@ -38,7 +38,7 @@ func newCheckpointer(db *DB) (*checkpointer, error) {
 
 // committed is called by the writer after each commit. It looks at the log now and then.
 func (p *checkpointer) committed() {
-	if p.commits++; p.commits < 32 {
+	if p.commits++; p.commits < 128 {
 		return
 	}
 	p.commits = 0
