@@ -7,10 +7,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate fuzz bench conformance
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench
 
 help: ## print the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 build: ## build bin/aurelius, one static binary
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/aurelius ./cmd/aurelius
@@ -51,7 +51,14 @@ FUZZTIME ?= 10m
 fuzz: ## every fuzz target for FUZZTIME (10m) each
 	@set -e; for p in $$(go list ./...); do \
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$p; done; done
+
+scale: build ## 200,000 instances at a flat rate; ten senders of 1 GB objects in bounded memory
+	AURELIUS_LONG=1 go test -count=1 -timeout 60m -run 'TestScale|TestMemory' -v ./e2e
+
+KILLS ?= 50
+kill: build ## kill -9 at random moments, KILLS (50) rounds each of receiving, storing by web and deleting
+	AURELIUS_KILL_ROUNDS=$(KILLS) go test -count=1 -timeout 60m -run TestKill -v ./e2e
 
 BENCH ?= --rounds 3
 bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--quick: 3)
