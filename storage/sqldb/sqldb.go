@@ -25,9 +25,9 @@ import (
 // Config of a database; the zero value is usable.
 type Config struct {
 	Readers     int // connections for reading, opened on demand; default 4
-	ReaderCache int // KiB of page cache per reader, taken as it is used; default 2048
-	WriterCache int // KiB of page cache of the writer; default 4096
-	// Checkpoint is how many bytes of log call for a checkpoint beside the writer; default 4 MiB.
+	ReaderCache int // KiB of page cache per reader, taken as it is used; default 4096
+	WriterCache int // KiB of page cache of the writer, which grows with the index; default 32768
+	// Checkpoint is how many bytes of log call for a checkpoint beside the writer; default 8 MiB.
 	Checkpoint int64
 }
 
@@ -36,13 +36,13 @@ func (c Config) withDefaults() Config {
 		c.Readers = 4
 	}
 	if c.ReaderCache <= 0 {
-		c.ReaderCache = 2048
+		c.ReaderCache = 4096
 	}
 	if c.WriterCache <= 0 {
-		c.WriterCache = 4096
+		c.WriterCache = 32768
 	}
 	if c.Checkpoint <= 0 {
-		c.Checkpoint = 4 << 20
+		c.Checkpoint = 8 << 20
 	}
 	return c
 }
