@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom/charset"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
@@ -159,18 +159,11 @@ func intAt(b []byte, v vr.VR, i int) int64 {
 
 // parseInt reads an IS, or a DS that is a whole number, without allocating.
 func parseInt(b []byte) (int64, bool) {
-	b = bytes.Trim(b, " \x00")
-	if len(b) == 0 || len(b) > 64 {
+	if b = bytes.Trim(b, " \x00"); len(b) > 64 {
 		return 0, false
 	}
-	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
-		return n, true
-	}
-	f, err := strconv.ParseFloat(string(b), 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, false
-	}
-	return int64(f), true
+	n, err := value.ParseIS(string(b))
+	return n, err == nil
 }
 
 // Floats returns the values of FL FD OF OD, of DS and IS, and of the integer VRs as float64. As
@@ -193,7 +186,7 @@ func (e *Element) Floats() []float64 {
 		for b, more := e.Value, len(e.Value) > 0; more; {
 			var v []byte
 			v, b, more = bytes.Cut(b, []byte{'\\'})
-			f, err := strconv.ParseFloat(string(bytes.Trim(v, " \x00")), 64)
+			f, err := value.ParseDS(string(v))
 			if err != nil {
 				return out
 			}

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/maphash"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/charset"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -252,12 +251,6 @@ func number(e *dicom.Element) int64 {
 
 // wholeNumber reads a number of a magnitude IS allows.
 func wholeNumber(s string) (int64, bool) {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n, n < noNumber && n > -noNumber
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= noNumber {
-		return 0, false
-	}
-	return int64(f), true
+	n, err := value.ParseIS(s)
+	return n, err == nil && n < noNumber && n > -noNumber
 }
