@@ -29,7 +29,7 @@ type pack struct {
 	broken  bool  // a write failed in a way that leaves the medium in doubt
 	used    time.Time
 
-	committed atomic.Int64 // size, for List
+	committed atomic.Int64 // size, for those who have no lease
 }
 
 // newPack begins a pack. It is known to the store before its file is there, so that List never

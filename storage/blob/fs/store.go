@@ -228,7 +228,7 @@ func (s *Store) take(k storage.Key, grows bool, size int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.byKey[k]
-	if ok != grows || ok && p.size != size {
+	if ok != grows || ok && p.committed.Load() != size { // a Writer may have it: size is not ours to read
 		return false
 	}
 	if !ok {
