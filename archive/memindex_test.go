@@ -17,12 +17,13 @@ import (
 // memIndex is an index of one tenant in memory that can be made to forget and to fail, which no
 // real engine offers.
 type memIndex struct {
-	mu      sync.Mutex
-	rows    []index.Entry
-	tails   map[storage.Key]int64
-	ends    map[blob.Location]int64
-	pending []blob.Location
-	addErr  error
+	index.Index // nil: what the tests here do not need
+	mu          sync.Mutex
+	rows        []index.Entry
+	tails       map[storage.Key]int64
+	ends        map[blob.Location]int64
+	pending     []blob.Location
+	addErr      error
 }
 
 func newMemIndex() *memIndex {

@@ -20,7 +20,7 @@ var rank = map[string]int{
 
 // engines are named by cmd alone (and by test helpers of their own layer).
 var engines = []string{"storage/blob/fs", "storage/blob/s3", "storage/index/sqlite",
-	"storage/index/postgres", "platform/events/kafka", "platform/search/opensearch"}
+	"storage/index/postgres", "platform/events/kafka", "platform/cache/redis", "platform/search/opensearch"}
 
 // fences: who may import a heavy dependency.
 var fences = map[string][]string{
@@ -31,6 +31,7 @@ var fences = map[string][]string{
 	"google.golang.org/grpc":       {"inference/kserve"},
 	"github.com/riverqueue/river":  {"platform/jobs"},
 	"github.com/twmb/franz-go":     {"platform/events/kafka"},
+	"github.com/redis/go-redis":    {"platform/cache/redis"},
 	"github.com/coreos/go-oidc":    {"platform/auth"},
 	"go.opentelemetry.io/otel":     {"internal/obs"},
 	"github.com/gin-gonic/gin":     {"internal/httpd", "dicomweb", "fhir", "gateway", "web", "cmd", "e2e"},

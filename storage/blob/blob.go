@@ -3,7 +3,8 @@
 // grouped into objects. It knows nothing of DICOM.
 //
 // A record is invisible until Commit returned; after Commit returned nil it survives a crash of
-// the process and of the machine. Engines: blob/fs (append-only packs), blob/mem (tests).
+// the process and of the machine. Engines: blob/fs (append-only packs), blob/s3 (objects
+// of a bucket), blob/mem (tests).
 // Every engine passes blob/blobtest.
 package blob
 
@@ -67,4 +68,10 @@ type Store interface {
 	Verify(ctx context.Context, l Location) error
 	// Close seals what is open. No call may follow.
 	Close() error
+}
+
+// SinceLister is a Store on a medium that is too large to walk at each start: it lists the
+// records of objects begun since then only. Where it is not there List is cheap enough.
+type SinceLister interface {
+	ListSince(ctx context.Context, since time.Time) iter.Seq2[Record, error]
 }

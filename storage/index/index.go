@@ -2,7 +2,7 @@
 // the header and frame table of each instance, and the change feed. Rows and their change are
 // written in one transaction. It never sees pixel bytes.
 //
-// Engines: index/sqlite. Every engine passes index/indextest, whose oracle is query.Match.
+// Engines: index/sqlite, index/postgres. Every engine passes index/indextest, whose oracle is query.Match.
 package index
 
 import (
@@ -80,9 +80,13 @@ type ChangeKind string
 const (
 	InstanceStored  ChangeKind = "stored"
 	InstanceDeleted ChangeKind = "deleted"
+	// StudyCompleted says that nothing was added to or removed from the study for a while; only
+	// the study is named. A study that changes later is announced again.
+	StudyCompleted ChangeKind = "study-complete"
 )
 
-// Change is one row of the feed: gapless, ordered, one per instance.
+// Change is one row of the feed of a tenant: gapless, ordered, one per instance stored or
+// deleted and one per completed study.
 type Change struct {
 	Sequence int64
 	Time     time.Time
@@ -98,6 +102,35 @@ type SeriesState struct {
 	SeriesInstanceUID string
 	Revision          int64
 	Instances         int
+	Sealed            *Seal // what was made of the series when it was quiet; nil: nothing yet
+}
+
+// Seal is the object made of a quiet series: its metadata as it is served. It is current while
+// Revision is the series' own.
+type Seal struct {
+	Revision int64
+	Metadata blob.Location // in the store of derived objects
+	ETag     string
+}
+
+// Relocation is an instance whose bytes were copied.
+type Relocation struct {
+	SOPInstanceUID string
+	From           blob.Location
+	To             blob.Record
+}
+
+// Discarded is an instance that was deleted and can be brought back.
+type Discarded struct {
+	Ref
+	At    time.Time // when it was deleted
+	Until time.Time // when it will be gone
+}
+
+// Usage is what a tenant keeps, discarded instances included.
+type Usage struct {
+	Patients, Studies, Series, Instances int64
+	Bytes                                int64 // content of the blobs
 }
 
 // Index finds instances. It is safe for concurrent use. Every method takes the tenant.
@@ -127,6 +160,39 @@ type Index interface {
 
 	// PendingErasures lists locations removed from the index whose bytes may still be there.
 	PendingErasures(ctx context.Context) ([]blob.Location, error)
+	// CompleteStudies appends a StudyCompleted change for studies of all tenants that did not
+	// change since quiet and were not announced as they are now, up to limit; it returns how
+	// many. Called on several nodes at once, each state of a study is announced exactly once.
+	CompleteStudies(ctx context.Context, quiet time.Time, limit int) (int, error)
+
+	// Discard is Remove with a way back: the instances are found no more, but their bytes stay
+	// until the time given. It returns how many. Nothing there is errs.NotFound.
+	Discard(ctx context.Context, t storage.TenantID, r Ref, until time.Time) (int, error)
+	// Discarded lists what can be brought back, latest first, one entry per instance.
+	Discarded(ctx context.Context, t storage.TenantID, r Ref, limit int) ([]Discarded, error)
+	// Restore brings back what was discarded under r, as a new arrival in the feed. An instance
+	// whose UID was stored again meanwhile stays discarded. None is errs.NotFound.
+	Restore(ctx context.Context, t storage.TenantID, r Ref) (int, error)
+	// Expire notes for erasure what was discarded until now or earlier, durably, up to limit.
+	Expire(ctx context.Context, now time.Time, limit int) ([]blob.Location, error)
+
+	// Unsealed lists series of all tenants that did not change since quiet and have no current
+	// seal, up to limit.
+	Unsealed(ctx context.Context, quiet time.Time, limit int) (map[storage.TenantID][]SeriesState, error)
+	// Seal records what was made of the series at the revision. False: the series has changed
+	// since, and nothing was written. A seal that it takes the place of becomes stale.
+	Seal(ctx context.Context, t storage.TenantID, s SeriesState, seal Seal) (bool, error)
+	// StaleSeals lists derived objects that no series uses any more, because it changed or was
+	// removed; SealsErased forgets them.
+	StaleSeals(ctx context.Context) ([]blob.Location, error)
+	SealsErased(ctx context.Context, ls []blob.Location) error
+	// Relocate points instances to a copy of their bytes, each only while it still lies where
+	// From says, and notes the place it left for erasure, durably. It returns which moved.
+	Relocate(ctx context.Context, t storage.TenantID, rs []Relocation) ([]bool, error)
+
+	// Usage returns what the tenant keeps, without counting rows.
+	Usage(ctx context.Context, t storage.TenantID) (Usage, error)
+
 	// Erased forgets pending erasures that were carried out.
 	Erased(ctx context.Context, ls []blob.Location) error
 	// Tails returns, for each object, the End up to which every record was handed to Add:
