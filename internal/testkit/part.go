@@ -69,10 +69,17 @@ func (p *OwnPart) Kill() {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has just ended by itself is no error
 	}
 	for _, pid := range all {
-		for syscall.Kill(pid, 0) == nil {
+		for alive(pid) {
 			time.Sleep(5 * time.Millisecond) // until the kernel has taken it away
 		}
 	}
+}
+
+// alive is false for a zombie too: where nobody reaps orphans they stay for ever.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, state, found := strings.Cut(string(stat), ") ")
+	return err == nil && found && !strings.HasPrefix(state, "Z")
 }
 
 // children lists the processes below pid.
