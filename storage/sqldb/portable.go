@@ -13,8 +13,9 @@ const (
 
 // SQL is what the platform's small tables (cursors, webhooks, nodes; later users and audit) are
 // written against once for both engines: the statements that SQLite and PostgreSQL share, with
-// $1, $2 as placeholders and BIGINT, TEXT, BYTEA-free columns (BLOB is spelled by Dialect). The
-// index has SQL of its own for each engine and does not use it. Safe for concurrent use.
+// $1, $2 as placeholders and columns of BIGINT, TEXT, BOOLEAN, DOUBLE PRECISION and, in
+// migrations, BLOB, which PostgreSQL is told as BYTEA. The index has SQL of its own for each engine
+// and does not use it. Safe for concurrent use.
 type SQL interface {
 	// Read runs fn on one state of the database.
 	Read(ctx context.Context, fn func(Tx) error) error
@@ -22,14 +23,16 @@ type SQL interface {
 	// for a retry (deadlock, serialization) fn runs again: it must have no effect outside.
 	Write(ctx context.Context, fn func(Tx) error) error
 	// Migrate brings the tables of one component up to date: the scripts it has not seen, in
-	// order, each in a transaction, once even when several nodes start at one time.
+	// order, each in a transaction, once even when several nodes start at one time. Scripts write
+	// BLOB for bytes.
 	Migrate(ctx context.Context, component string, scripts []string) error
 	Dialect() Dialect
 	Close() error
 }
 
 // Tx is a transaction of SQL; not for concurrent use. Arguments and results are int64, string,
-// []byte, bool, float64 and nil; times are kept as nanoseconds since 1970.
+// []byte, bool, float64 and nil; times are kept as nanoseconds since 1970. A violated constraint
+// is errs.Conflict. The rows of one Query are closed before the next statement.
 type Tx interface {
 	// Exec returns the number of rows it touched.
 	Exec(sql string, args ...any) (int64, error)

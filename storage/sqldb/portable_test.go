@@ -1,0 +1,24 @@
+package sqldb_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb/sqltest"
+)
+
+func TestPortableSQLite(t *testing.T) {
+	t.Parallel()
+	sqltest.Run(t, func(t testing.TB) sqltest.Opener {
+		path := filepath.Join(t.TempDir(), "platform.sqlite")
+		return func(t testing.TB) sqldb.SQL {
+			db, err := sqldb.OpenSQL(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return db
+		}
+	})
+}
