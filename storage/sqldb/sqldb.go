@@ -5,7 +5,9 @@
 //
 // Durability. A plain transaction survives a crash of the process; a Durable one also a power
 // cut (synchronous=FULL for that commit, which makes every commit before it durable too). It
-// knows nothing of DICOM, and leaves out PostgreSQL for now.
+// knows nothing of DICOM.
+//
+// PostgresDB is a pool over pgx with time-outs on everything; SQL is what both engines share.
 package sqldb
 
 import (
@@ -16,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 
@@ -65,6 +68,8 @@ type DB struct {
 	writeLock sync.Mutex
 	writer    *Conn
 	durable   bool // what synchronous of the writer is set to
+
+	commits, synced atomic.Int64 // see Sync
 
 	readLock sync.Mutex
 	idle     []*Conn       // last used on top, its cache is warm
@@ -139,6 +144,7 @@ func (db *DB) Write(ctx context.Context, d Durability, fn func(*Conn) error) err
 	if err := db.setDurable(bool(d)); err != nil {
 		return classify(op, err)
 	}
+	db.commits.Add(1)
 	if err := db.transaction(fn); err != nil {
 		return err
 	}
