@@ -47,8 +47,13 @@ func (ix *Index) Changes(ctx context.Context, t storage.TenantID, after int64, l
 				Kind:     index.InstanceStored,
 				Ref:      index.Ref{StudyInstanceUID: r.Text(3), SeriesInstanceUID: r.Text(4), SOPInstanceUID: r.Text(5)},
 			}
-			if r.Int(2) == 1 {
+			switch r.Int(2) {
+			case kindDeleted:
 				ch.Kind = index.InstanceDeleted
+			case kindCompleted:
+				ch.Kind = index.StudyCompleted
+				out = append(out, ch)
+				continue
 			}
 			if ch.SOPClassUID, err = ix.terms.term(c, r.Int(6)); err != nil {
 				return err

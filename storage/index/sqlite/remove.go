@@ -28,7 +28,8 @@ const (
 	selectSets     = `SELECT attrs FROM series WHERE study=? ORDER BY id`
 	selectClasses  = `SELECT t.term FROM series e CROSS JOIN instances i ON i.series=e.id
 		CROSS JOIN terms t ON t.id=i.class WHERE e.study=? GROUP BY t.term ORDER BY min(i.id)`
-	shrinkStudy     = `UPDATE studies SET series=?, instances=?, modalities=?, classes=? WHERE id=?`
+	shrinkStudy = `UPDATE studies SET series=?, instances=?, modalities=?, classes=?,
+		changed=?, announced=0 WHERE id=?`
 	deleteStudy     = `DELETE FROM studies WHERE id=?`
 	countPatient    = `SELECT count(*) FROM studies WHERE patient=?`
 	deletePatient   = `DELETE FROM patients WHERE id=?`
@@ -122,7 +123,7 @@ func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, gone *[]blob.L
 		}
 	}
 	for st := range studies {
-		if err := shrinkParent(c, st); err != nil {
+		if err := ix.shrinkParent(c, st); err != nil {
 			return err
 		}
 	}
@@ -150,8 +151,8 @@ func (ix *Index) removeOne(c *sqldb.Conn, id, change int64) (l blob.Location, se
 		sql  string
 		args []any
 	}{
-		{insertChange, []any{id, received, 0, stUID, seUID, uid, class}},
-		{insertChange, []any{change, ix.now().UnixNano(), 1, stUID, seUID, uid, class}},
+		{insertChange, []any{id, received, kindStored, stUID, seUID, uid, class}},
+		{insertChange, []any{change, ix.now().UnixNano(), kindDeleted, stUID, seUID, uid, class}},
 		{insertErasure, []any{string(l.Object), l.Offset, l.Length}},
 		{deleteInstance, []any{id}},
 		{deleteData, []any{id}},
@@ -177,7 +178,7 @@ func shrink(c *sqldb.Conn, series, seq int64) error {
 }
 
 // shrinkParent counts a study anew, and deletes it and its patient when they are empty.
-func shrinkParent(c *sqldb.Conn, study int64) error {
+func (ix *Index) shrinkParent(c *sqldb.Conn, study int64) error {
 	r, err := c.Query(selectStudyRow, study)
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func shrinkParent(c *sqldb.Conn, study int64) error {
 		return err
 	}
 	if series > 0 {
-		return recount(c, study, series)
+		return ix.recount(c, study, series)
 	}
 	if err := names(c, deleteNames, tenant, study, name); err != nil {
 		return err
@@ -207,7 +208,7 @@ func shrinkParent(c *sqldb.Conn, study int64) error {
 	return err
 }
 
-func recount(c *sqldb.Conn, study, series int64) error {
+func (ix *Index) recount(c *sqldb.Conn, study, series int64) error {
 	instances, err := c.Int(sumStudy, study)
 	if err != nil {
 		return err
@@ -239,6 +240,6 @@ func recount(c *sqldb.Conn, study, series int64) error {
 	if err := classes.Err(); err != nil {
 		return err
 	}
-	_, err = c.Exec(shrinkStudy, series, instances, st.modalities, st.classes, study)
+	_, err = c.Exec(shrinkStudy, series, instances, st.modalities, st.classes, ix.now().UnixNano(), study)
 	return err
 }

@@ -64,6 +64,7 @@ type studyState struct {
 	modalities, classes string
 	dirty, dirtySets    bool
 	dirtyArrival        bool
+	announced           bool // as complete, before what is dirty
 }
 
 type seriesState struct {
@@ -183,9 +184,10 @@ const (
 	insertObject = `INSERT INTO objects (key, tail) VALUES (?,0)`
 	updateObject = `UPDATE objects SET tail=? WHERE id=?`
 
-	selectStudyState = `SELECT id, patient, series, instances, arrived, modalities, classes
+	selectStudyState = `SELECT id, patient, series, instances, arrived, modalities, classes, announced
 		FROM studies WHERE tenant=? AND uid=?`
-	updateStudy       = `UPDATE studies SET series=?, instances=? WHERE id=?`
+	updateStudy       = `UPDATE studies SET series=?, instances=?, changed=? WHERE id=?`
+	updateReopen      = `UPDATE studies SET announced=0 WHERE id=?`
 	updateArrival     = `UPDATE studies SET arrived=? WHERE id=?`
 	updateStudySets   = `UPDATE studies SET modalities=?, classes=? WHERE id=?`
 	selectSeriesState = `SELECT id, instances, revision FROM series WHERE tenant=? AND uid=? AND study=?`
@@ -284,7 +286,7 @@ func (w *writerState) study(c *sqldb.Conn, t *tenantState, uid string) (*studySt
 		return nil, r.Err()
 	}
 	st := &studyState{id: r.Int(0), patient: r.Int(1), series: r.Int(2), instances: r.Int(3),
-		arrived: r.Int(4), modalities: r.Text(5), classes: r.Text(6)}
+		arrived: r.Int(4), modalities: r.Text(5), classes: r.Text(6), announced: r.Int(7) != 0}
 	w.studies[key] = st
 	return st, nil
 }
@@ -357,12 +359,19 @@ func scanEntry(r *sqldb.Rows) index.Entry {
 
 // flush writes the counters that changed, once for all instances of the transaction.
 func (w *writerState) flush(c *sqldb.Conn) error {
+	now := w.now().UnixNano()
 	for _, st := range w.studies {
 		if !st.dirty {
 			continue
 		}
-		if _, err := c.Exec(updateStudy, st.series, st.instances, st.id); err != nil {
+		if _, err := c.Exec(updateStudy, st.series, st.instances, now, st.id); err != nil {
 			return err
+		}
+		if st.announced {
+			if _, err := c.Exec(updateReopen, st.id); err != nil {
+				return err
+			}
+			st.announced = false
 		}
 		if st.dirtyArrival {
 			if _, err := c.Exec(updateArrival, st.arrived, st.id); err != nil {

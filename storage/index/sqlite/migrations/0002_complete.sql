@@ -4,7 +4,3 @@
 ALTER TABLE studies ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;    -- ns since 1970
 ALTER TABLE studies ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX studies_open ON studies (id) WHERE announced=0;
-
--- Written durably to make what was committed before it durable too.
-CREATE TABLE barrier (passed INTEGER NOT NULL);
-INSERT INTO barrier VALUES (0);
