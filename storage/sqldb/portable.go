@@ -24,7 +24,7 @@ type SQL interface {
 	Write(ctx context.Context, fn func(Tx) error) error
 	// Migrate brings the tables of one component up to date: the scripts it has not seen, in
 	// order, each in a transaction, once even when several nodes start at one time. Scripts write
-	// BLOB for bytes.
+	// BLOB for bytes; their line "-- compatible with N" is told at PostgresDB.Migrate.
 	Migrate(ctx context.Context, component string, scripts []string) error
 	Dialect() Dialect
 	Close() error
@@ -32,7 +32,8 @@ type SQL interface {
 
 // Tx is a transaction of SQL; not for concurrent use. Arguments and results are int64, string,
 // []byte, bool, float64 and nil; times are kept as nanoseconds since 1970. A violated constraint
-// is errs.Conflict. The rows of one Query are closed before the next statement.
+// is errs.Conflict. The rows of one Query are closed before the next statement; a statement that
+// failed is the transaction's end.
 type Tx interface {
 	// Exec returns the number of rows it touched.
 	Exec(sql string, args ...any) (int64, error)

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -12,7 +13,7 @@ import (
 // set aside and rebuilt from blobs, accounts and cursors may not.
 func OpenSQL(path string) (SQL, error) {
 	db, err := Open(path, Config{Readers: 2, ReaderCache: 512, WriterCache: 2048, Checkpoint: 1 << 20},
-		[]string{schemaMigrations})
+		[]string{sqliteMigrations})
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +59,66 @@ func (s *sqliteSQL) Write(ctx context.Context, fn func(Tx) error) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
+		if tx.failed != nil {
+			return tx.failed
+		}
 		return tx.cancelled() // too late is not written
 	})
 }
 
+// sqliteMigrations has the shape of the table PostgresDB.Migrate keeps.
+const sqliteMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
+	component  TEXT NOT NULL,
+	version    BIGINT NOT NULL,
+	compatible BIGINT NOT NULL,
+	PRIMARY KEY (component, version)
+) WITHOUT ROWID`
+
+// Migrate is PostgresDB.Migrate for SQLite, "-- compatible with N" included.
 func (s *sqliteSQL) Migrate(ctx context.Context, component string, scripts []string) error {
-	return migrateComponent(ctx, s, component, scripts)
+	for done := false; !done; {
+		if err := s.Write(ctx, func(tx Tx) (err error) {
+			done, err = migrateOneSQLite(tx.(*sqliteTx).conn, component, scripts)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrateOneSQLite applies the next script and reports whether it was the last.
+func migrateOneSQLite(c *Conn, component string, scripts []string) (done bool, err error) {
+	const op = "sqldb.Migrate"
+	version, err := c.Int(`SELECT max(version) FROM schema_migrations WHERE component=?1`, component)
+	if err != nil {
+		return false, err
+	}
+	floor, err := c.Int(`SELECT max(compatible) FROM schema_migrations WHERE component=?1`, component)
+	if err != nil {
+		return false, err
+	}
+	known := int64(len(scripts))
+	if floor > known {
+		return false, errs.Errorf(errs.Unsupported, op, "%s was brought to schema %d by a newer version; this one knows %d and %d is asked for",
+			component, version, known, floor)
+	}
+	if version >= known {
+		return true, nil
+	}
+	script := scripts[version]
+	version++
+	floor = version - 1
+	if m := compatibleWith.FindStringSubmatch(script); m != nil {
+		if floor, err = strconv.ParseInt(m[1], 10, 32); err != nil {
+			return false, err
+		}
+	}
+	if err := c.script(script); err != nil {
+		return false, classify(op+" "+component, err)
+	}
+	_, err = c.Exec(`INSERT INTO schema_migrations (component, version, compatible) VALUES (?1, ?2, ?3)`, component, version, floor)
+	return version == known, err
 }
 
 // sqliteTx is a transaction on one connection.
@@ -71,6 +126,8 @@ type sqliteTx struct {
 	ctx  context.Context
 	conn *Conn
 	rows *sqliteRows // the last answer; one is open at a time
+	// failed is the first statement's error: it ends the transaction, as it does in PostgreSQL.
+	failed error
 }
 
 func (t *sqliteTx) cancelled() error {
@@ -81,6 +138,9 @@ func (t *sqliteTx) cancelled() error {
 func (t *sqliteTx) ready() error {
 	if t.rows != nil && !t.rows.done {
 		return errs.Errorf(errs.Internal, "sqldb.Tx", "the rows of the last query are still open")
+	}
+	if t.failed != nil {
+		return errs.Errorf(errs.Internal, "sqldb.Tx", "a statement of this transaction has failed")
 	}
 	return t.cancelled()
 }
@@ -96,7 +156,8 @@ func (t *sqliteTx) Exec(query string, args ...any) (int64, error) {
 		return 0, err
 	}
 	r, err := t.conn.Exec(placeholders.numbered(query), args...)
-	return r.Changed, constraint(err)
+	t.failed = constraint(err)
+	return r.Changed, t.failed
 }
 
 func (t *sqliteTx) Query(query string, args ...any) (RowSet, error) {
@@ -105,13 +166,12 @@ func (t *sqliteTx) Query(query string, args ...any) (RowSet, error) {
 	}
 	rows, err := t.conn.Query(placeholders.numbered(query), args...)
 	if err != nil {
-		return nil, constraint(err)
+		t.failed = constraint(err)
+		return nil, t.failed
 	}
 	t.rows = &sqliteRows{Rows: rows, ctx: t.ctx}
 	return t.rows, nil
 }
-
-func (t *sqliteTx) script(text string) error { return classify("sqldb.Migrate", t.conn.script(text)) }
 
 // constraint gives a violated constraint its Kind.
 func constraint(err error) error {

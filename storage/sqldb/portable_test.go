@@ -8,6 +8,14 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/sqldb/sqltest"
 )
 
+func TestPortablePostgres(t *testing.T) {
+	t.Parallel()
+	sqltest.Run(t, func(t testing.TB) sqltest.Opener {
+		db := openPostgres(t, nil)
+		return func(testing.TB) sqldb.SQL { return db.SQL() }
+	})
+}
+
 func TestPortableSQLite(t *testing.T) {
 	t.Parallel()
 	sqltest.Run(t, func(t testing.TB) sqltest.Opener {

@@ -258,6 +258,10 @@ func migrate(t *testing.T, open Opener) {
 	if n := count(t, db); n != 1 {
 		t.Errorf("the second script ran %d times", n)
 	}
+	// The release before goes on working in a rolling restart, the one before that does not.
+	must(t, db.Migrate(t.Context(), "thing", scripts[:1]))
+	scripts = append(scripts, `SELECT 1`)
+	must(t, db.Migrate(t.Context(), "thing", scripts))
 	if err := db.Migrate(t.Context(), "thing", scripts[:1]); !errs.Is(err, errs.Unsupported) {
 		t.Error("tables of a newer version:", err)
 	}
@@ -305,6 +309,15 @@ func kinds(t *testing.T, open Opener) {
 	}
 	if err := db.Write(t.Context(), exec(`INSERT INTO nothing (id) VALUES (2)`)); !errs.Is(err, errs.Internal) {
 		t.Error("no such table:", err)
+	}
+	if err := db.Write(t.Context(), func(tx sqldb.Tx) error {
+		_ = exec(`INSERT INTO thing (id, name) VALUES (2, 'a')`)(tx)
+		if err := exec(`INSERT INTO thing (id) VALUES (3)`)(tx); err == nil {
+			t.Error("a statement after one that failed")
+		}
+		return nil
+	}); err == nil {
+		t.Error("a transaction with a failed statement was committed")
 	}
 	must(t, db.Write(t.Context(), exec(`INSERT INTO thing (id, name) VALUES (2, 'a') ON CONFLICT (name) DO NOTHING`)))
 	closed := open(t)
