@@ -113,13 +113,6 @@ type Seal struct {
 	ETag     string
 }
 
-// Relocation is an instance whose bytes were copied.
-type Relocation struct {
-	SOPInstanceUID string
-	From           blob.Location
-	To             blob.Record
-}
-
 // Discarded is an instance that was deleted and can be brought back.
 type Discarded struct {
 	Ref
@@ -127,7 +120,8 @@ type Discarded struct {
 	Until time.Time // when it will be gone
 }
 
-// Usage is what a tenant keeps, discarded instances included.
+// Usage is what a tenant keeps. Patients, studies and series are those that can be found;
+// instances and their bytes count until they are noted for erasure, discarded ones too.
 type Usage struct {
 	Patients, Studies, Series, Instances int64
 	Bytes                                int64 // content of the blobs
@@ -170,11 +164,14 @@ type Index interface {
 	Discard(ctx context.Context, t storage.TenantID, r Ref, until time.Time) (int, error)
 	// Discarded lists what can be brought back, latest first, one entry per instance.
 	Discarded(ctx context.Context, t storage.TenantID, r Ref, limit int) ([]Discarded, error)
-	// Restore brings back what was discarded under r, as a new arrival in the feed. An instance
-	// whose UID was stored again meanwhile stays discarded. None is errs.NotFound.
+	// Restore brings back what was discarded under r, as a new arrival in the feed; of several
+	// discarded under one UID the latest. An instance whose UID was stored again meanwhile stays
+	// discarded. None brought back is errs.NotFound.
 	Restore(ctx context.Context, t storage.TenantID, r Ref) (int, error)
 	// Expire notes for erasure what was discarded until now or earlier, durably, up to limit.
 	Expire(ctx context.Context, now time.Time, limit int) ([]blob.Location, error)
+	// Purge is Expire at once, for what was discarded under r. None is errs.NotFound.
+	Purge(ctx context.Context, t storage.TenantID, r Ref) ([]blob.Location, error)
 
 	// Unsealed lists series of all tenants that did not change since quiet and have no current
 	// seal, up to limit.
@@ -186,9 +183,9 @@ type Index interface {
 	// removed; SealsErased forgets them.
 	StaleSeals(ctx context.Context) ([]blob.Location, error)
 	SealsErased(ctx context.Context, ls []blob.Location) error
-	// Relocate points instances to a copy of their bytes, each only while it still lies where
-	// From says, and notes the place it left for erasure, durably. It returns which moved.
-	Relocate(ctx context.Context, t storage.TenantID, rs []Relocation) ([]bool, error)
+	// HasSeal reports whether a seal, current or stale, lies at the location: a derived object
+	// without one is an orphan.
+	HasSeal(ctx context.Context, l blob.Location) (bool, error)
 
 	// Usage returns what the tenant keeps, without counting rows.
 	Usage(ctx context.Context, t storage.TenantID) (Usage, error)
@@ -199,7 +196,8 @@ type Index interface {
 	// recovery after a crash looks at records behind it only. It never lies behind a record
 	// whose Add may have been lost.
 	Tails(ctx context.Context) (map[storage.Key]int64, error)
-	// Has reports whether an instance lies at the location (fsck).
+	// Has reports whether an instance lies at the location, found or discarded: a record without
+	// one is an orphan (fsck).
 	Has(ctx context.Context, l blob.Location) (bool, error)
 	// Close ends it; no call may follow.
 	Close() error

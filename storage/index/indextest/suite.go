@@ -46,9 +46,16 @@ func Run(t *testing.T, open Open) {
 		"Closed":     testClosed,
 
 		"OtherLevels":     testSeriesOfTwoStudies,
+		"Trash":           testTrash,
+		"TrashAgain":      testTrashAgain,
+		"Usage":           testUsage,
 		"Complete":        testComplete,
 		"CompleteOnce":    testCompleteOnce,
 		"CompleteTenants": testCompleteTenants,
+		"Seal":            testSeal,
+		"SealDiscard":     testSealDiscard,
+		"SealTenants":     testSealTenants,
+		"SealRace":        testSealRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

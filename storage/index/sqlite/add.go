@@ -269,6 +269,7 @@ func (w *writerState) insert(c *sqldb.Conn, t *tenantState, st *studyState, se *
 	a.result.Sequence = seq
 	se.instances, se.revision, se.dirty = se.instances+1, seq, true
 	st.instances, st.dirty = st.instances+1, true
+	t.more.Instances, t.more.Bytes = t.more.Instances+1, t.more.Bytes+l.Length
 	st.addClass(a.in.SOPClassUID)
 	if t.latest != st.id { // else it is the last to have arrived already
 		t.latest, st.arrived, st.dirtyArrival = st.id, seq, true
@@ -309,7 +310,7 @@ func (ix *Index) replace(a *addition) error {
 			return err
 		}
 		if id != 0 {
-			if err := ix.remove(c, t.id, []int64{id}, nil); err != nil {
+			if err := ix.remove(c, t.id, []int64{id}, &removal{}); err != nil {
 				return err
 			}
 			ix.state.forgetRows()

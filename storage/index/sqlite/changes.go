@@ -22,8 +22,10 @@ const (
 	selectErasures = `SELECT object, offset, length FROM pending_erasures ORDER BY object, offset`
 	deleteErasure  = `DELETE FROM pending_erasures WHERE object=? AND offset=?`
 	selectTails    = `SELECT key, tail FROM objects WHERE tail>0`
-	selectHas      = `SELECT count(*) FROM objects o CROSS JOIN instances i ON i.object=o.id
-		WHERE o.key=? AND i.offset=? AND i.length=?`
+	selectHas      = `SELECT 1 FROM objects o CROSS JOIN instances i ON i.object=o.id
+			WHERE o.key=?1 AND i.offset=?2 AND i.length=?3
+		UNION ALL SELECT 1 FROM objects o CROSS JOIN trash d ON d.object=o.id
+			WHERE o.key=?1 AND d.offset=?2 AND d.length=?3`
 )
 
 // Changes returns up to limit changes after the sequence number (limit 0: as many as one answer
@@ -67,9 +69,18 @@ func (ix *Index) Changes(ctx context.Context, t storage.TenantID, after int64, l
 
 // PendingErasures lists locations removed from the index whose bytes may still be there.
 func (ix *Index) PendingErasures(ctx context.Context) ([]blob.Location, error) {
+	return ix.locations(ctx, selectErasures)
+}
+
+// Erased forgets pending erasures that were carried out.
+func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
+	return ix.forgetLocations(ctx, deleteErasure, ls)
+}
+
+func (ix *Index) locations(ctx context.Context, query string) ([]blob.Location, error) {
 	var out []blob.Location
 	err := ix.db.Read(ctx, func(c *sqldb.Conn) error {
-		r, err := c.Query(selectErasures)
+		r, err := c.Query(query)
 		if err != nil {
 			return err
 		}
@@ -82,14 +93,13 @@ func (ix *Index) PendingErasures(ctx context.Context) ([]blob.Location, error) {
 	return out, err
 }
 
-// Erased forgets pending erasures that were carried out.
-func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
+func (ix *Index) forgetLocations(ctx context.Context, statement string, ls []blob.Location) error {
 	if len(ls) == 0 {
 		return nil
 	}
 	return ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error {
 		for _, l := range ls {
-			if _, err := c.Exec(deleteErasure, string(l.Object), l.Offset); err != nil {
+			if _, err := c.Exec(statement, string(l.Object), l.Offset); err != nil {
 				return err
 			}
 		}
@@ -121,7 +131,7 @@ func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
 	return out, err
 }
 
-// Has reports whether an instance lies at the location.
+// Has reports whether an instance lies at the location, found or discarded.
 func (ix *Index) Has(ctx context.Context, l blob.Location) (found bool, err error) {
 	err = ix.db.Read(ctx, func(c *sqldb.Conn) error {
 		n, err := c.Int(selectHas, string(l.Object), l.Offset, l.Length)

@@ -22,16 +22,19 @@ const (
 	locateOrder  = ` WHERE i.series=? AND (i.number, i.id) > (?,?) ORDER BY i.number, i.id LIMIT ?`
 	locateOne    = ` FROM instances i CROSS JOIN objects o ON o.id=i.object`
 
-	selectSeriesOfStudy = `SELECT e.id, s.uid, e.uid, e.revision, e.instances FROM studies s
-		CROSS JOIN series e ON e.study=s.id WHERE s.tenant=? AND s.uid=? ORDER BY e.number, e.id`
-	selectSeriesByUID = `SELECT e.id, s.uid, e.uid, e.revision, e.instances FROM series e
-		CROSS JOIN studies s ON s.id=e.study WHERE e.tenant=? AND e.uid=? ORDER BY e.study`
-	selectSeriesByBoth = `SELECT e.id, s.uid, e.uid, e.revision, e.instances FROM studies s
-		CROSS JOIN series e ON e.tenant=s.tenant AND e.uid=? AND e.study=s.id WHERE s.tenant=? AND s.uid=?`
-	selectSeriesOfInstance = `SELECT e.id, s.uid, e.uid, e.revision, e.instances FROM instances i
-		CROSS JOIN series e ON e.id=i.series CROSS JOIN studies s ON s.id=i.study WHERE i.tenant=? AND i.uid=?`
-	selectSeriesAll = `SELECT e.id, s.uid, e.uid, e.revision, e.instances FROM studies s
-		CROSS JOIN series e ON e.study=s.id WHERE s.tenant=? ORDER BY s.id, e.number, e.id`
+	selectSeries = `SELECT e.id, s.uid, e.uid, e.revision, e.instances, z.object, z.offset, z.length, z.etag FROM `
+	withSeal     = ` LEFT JOIN seals z ON z.series=e.id`
+
+	selectSeriesOfStudy = selectSeries + `studies s CROSS JOIN series e ON e.study=s.id` + withSeal +
+		` WHERE s.tenant=? AND s.uid=? ORDER BY e.number, e.id`
+	selectSeriesByUID = selectSeries + `series e CROSS JOIN studies s ON s.id=e.study` + withSeal +
+		` WHERE e.tenant=? AND e.uid=? ORDER BY e.study`
+	selectSeriesByBoth = selectSeries + `studies s CROSS JOIN series e ON e.tenant=s.tenant AND e.uid=? AND e.study=s.id` +
+		withSeal + ` WHERE s.tenant=? AND s.uid=?`
+	selectSeriesOfInstance = selectSeries + `instances i CROSS JOIN series e ON e.id=i.series
+		CROSS JOIN studies s ON s.id=i.study` + withSeal + ` WHERE i.tenant=? AND i.uid=?`
+	selectSeriesAll = selectSeries + `studies s CROSS JOIN series e ON e.study=s.id` + withSeal +
+		` WHERE s.tenant=? ORDER BY s.id, e.number, e.id`
 )
 
 // seriesRow is a series of a Ref.
@@ -62,6 +65,10 @@ func seriesUnder(c *sqldb.Conn, tenant int64, r index.Ref) ([]seriesRow, error) 
 	for rows.Next() {
 		s := seriesRow{rows.Int(0), index.SeriesState{StudyInstanceUID: rows.Text(1),
 			SeriesInstanceUID: rows.Text(2), Revision: rows.Int(3), Instances: int(rows.Int(4))}}
+		if !rows.Null(5) {
+			s.Sealed = &index.Seal{Revision: s.Revision, ETag: rows.Text(8),
+				Metadata: blob.Location{Object: storage.Key(rows.Text(5)), Offset: rows.Int(6), Length: rows.Int(7)}}
+		}
 		if (r.StudyInstanceUID == "" || r.StudyInstanceUID == s.StudyInstanceUID) &&
 			(r.SeriesInstanceUID == "" || r.SeriesInstanceUID == s.SeriesInstanceUID) {
 			out = append(out, s)
@@ -70,7 +77,7 @@ func seriesUnder(c *sqldb.Conn, tenant int64, r index.Ref) ([]seriesRow, error) 
 	return out, rows.Err()
 }
 
-// Series lists the series under r with their revision.
+// Series lists the series under r with their revision and seal.
 func (ix *Index) Series(ctx context.Context, t storage.TenantID, r index.Ref) ([]index.SeriesState, error) {
 	var out []index.SeriesState
 	err := ix.read(ctx, t, func(c *sqldb.Conn, tenant int64) error {

@@ -90,6 +90,7 @@ func (w *writerState) newStudy(c *sqldb.Conn, t *tenantState, a *addition) (*stu
 	if err := names(c, insertName, t.id, r.LastID, column(d, tag.PatientName)); err != nil {
 		return nil, err
 	}
+	t.more.Studies++
 	st := &studyState{id: r.LastID, patient: patient}
 	w.studies[uidKey{t.id, a.in.StudyInstanceUID}] = st
 	return st, nil
@@ -151,6 +152,7 @@ func (w *writerState) patient(c *sqldb.Conn, t *tenantState, a *addition) (int64
 		_, err := c.Exec(updatePatient, append(cols, row)...)
 		return row, err
 	}
+	t.more.Patients++
 	res, err := c.Exec(insertPatient, append(cols, t.id, id, issuer, only)...)
 	return res.LastID, err
 }
@@ -218,6 +220,7 @@ func (w *writerState) newSeries(c *sqldb.Conn, t *tenantState, st *studyState, a
 	st.series++
 	st.dirty = true
 	st.addModality(modality(d))
+	t.more.Series++
 	se := &seriesState{id: r.LastID}
 	w.seriesOf[uidKey{st.id, a.in.SeriesInstanceUID}] = se
 	return se, nil

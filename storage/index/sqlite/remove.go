@@ -49,7 +49,23 @@ func (ix *Index) Remove(ctx context.Context, t storage.TenantID, r index.Ref) ([
 	if r == (index.Ref{}) {
 		return nil, errs.Errorf(errs.Invalid, op, "nothing named to remove")
 	}
-	var gone []blob.Location
+	var rem removal
+	if err := ix.removeUnder(ctx, t, r, &rem); err != nil {
+		return nil, err
+	}
+	return rem.gone, nil
+}
+
+// removal is how instances are removed, and what comes of it.
+type removal struct {
+	until int64 // to be kept in the trash until then, ns since 1970; 0: to be erased
+
+	gone []blob.Location
+	less index.Usage // what the tenant has less of
+}
+
+// removeUnder removes what is under r in one durable transaction.
+func (ix *Index) removeUnder(ctx context.Context, t storage.TenantID, r index.Ref, rem *removal) error {
 	err := ix.db.Write(ctx, sqldb.Durable, func(c *sqldb.Conn) error {
 		tenant, err := tenantID(c, t)
 		if err != nil {
@@ -60,18 +76,18 @@ func (ix *Index) Remove(ctx context.Context, t storage.TenantID, r index.Ref) ([
 			return err
 		}
 		if len(ids) == 0 {
-			return errs.Errorf(errs.NotFound, op, "nothing there to remove")
+			return errs.Errorf(errs.NotFound, "sqlite.Remove", "nothing there to remove")
 		}
 		// The counters below are written past the writer's memory.
 		ix.state.forgetRows()
-		return ix.remove(c, tenant, ids, &gone)
+		return ix.remove(c, tenant, ids, rem)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ix.generation.Add(1)
 	ix.db.Scrub()
-	return gone, nil
+	return nil
 }
 
 // under lists the rows of the instances under r.
@@ -100,7 +116,7 @@ func column0(c *sqldb.Conn, query string, args ...any) ([]int64, error) {
 }
 
 // remove deletes instances by their rows and what is empty without them.
-func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, gone *[]blob.Location) error {
+func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, rem *removal) error {
 	last, err := c.Int(selectLast, changeID(tenant, 0), changeID(tenant+1, 0)-1)
 	if err != nil {
 		return err
@@ -108,77 +124,86 @@ func (ix *Index) remove(c *sqldb.Conn, tenant int64, ids []int64, gone *[]blob.L
 	series, studies := make(map[int64]int64), make(map[int64]bool)
 	for _, id := range ids {
 		last++
-		l, se, st, err := ix.removeOne(c, id, last)
+		se, st, err := ix.removeOne(c, id, last, rem)
 		if err != nil {
 			return err
 		}
 		series[se], studies[st] = last, true
-		if gone != nil {
-			*gone = append(*gone, l)
-		}
 	}
 	for se, seq := range series {
-		if err := shrink(c, se, seq&(1<<40-1)); err != nil {
+		if err := ix.shrink(c, se, seq&(1<<40-1), rem); err != nil {
 			return err
 		}
 	}
 	for st := range studies {
-		if err := ix.shrinkParent(c, st); err != nil {
+		if err := ix.shrinkParent(c, st, rem); err != nil {
 			return err
 		}
 	}
-	return nil
+	return lessUsage(c, tenant, rem.less)
 }
 
 // removeOne deletes one instance; its change gets the row id change.
-func (ix *Index) removeOne(c *sqldb.Conn, id, change int64) (l blob.Location, series, study int64, err error) {
+func (ix *Index) removeOne(c *sqldb.Conn, id, change int64, rem *removal) (series, study int64, err error) {
 	r, err := c.Query(selectRemoval, id)
 	if err != nil {
-		return l, 0, 0, err
+		return 0, 0, err
 	}
 	if !r.Next() {
 		if err := r.Err(); err != nil {
-			return l, 0, 0, err
+			return 0, 0, err
 		}
-		return l, 0, 0, errs.Errorf(errs.Internal, "sqlite.Remove", "an instance has lost its parents")
+		return 0, 0, errs.Errorf(errs.Internal, "sqlite.Remove", "an instance has lost its parents")
 	}
 	series, study = r.Int(1), r.Int(2)
 	received, class := r.Int(3), r.Int(4)
 	stUID, seUID, uid := r.Text(5), r.Text(6), r.Text(7)
-	l = blob.Location{Object: storage.Key(r.Text(8)), Offset: r.Int(9), Length: r.Int(10)}
+	l := blob.Location{Object: storage.Key(r.Text(8)), Offset: r.Int(9), Length: r.Int(10)}
 	r.Close()
-	for _, s := range []struct {
+	now := ix.now().UnixNano()
+	type statement struct {
 		sql  string
 		args []any
-	}{
+	}
+	kept := statement{insertTrash, []any{change, stUID, seUID, now, rem.until, id}}
+	if rem.until == 0 {
+		kept = statement{insertErasure, []any{string(l.Object), l.Offset, l.Length}}
+		rem.less.Instances, rem.less.Bytes = rem.less.Instances+1, rem.less.Bytes+l.Length
+	}
+	rem.gone = append(rem.gone, l)
+	for _, s := range []statement{
 		{insertChange, []any{id, received, kindStored, stUID, seUID, uid, class}},
-		{insertChange, []any{change, ix.now().UnixNano(), kindDeleted, stUID, seUID, uid, class}},
-		{insertErasure, []any{string(l.Object), l.Offset, l.Length}},
+		{insertChange, []any{change, now, kindDeleted, stUID, seUID, uid, class}},
+		kept,
 		{deleteInstance, []any{id}},
 		{deleteData, []any{id}},
 	} {
 		if _, err := c.Exec(s.sql, s.args...); err != nil {
-			return l, 0, 0, err
+			return 0, 0, err
 		}
 	}
-	return l, series, study, nil
+	return series, study, nil
 }
 
-func shrink(c *sqldb.Conn, series, seq int64) error {
+func (ix *Index) shrink(c *sqldb.Conn, series, seq int64, rem *removal) error {
+	if err := unseal(c, series); err != nil {
+		return err
+	}
 	n, err := c.Int(countSeries, series)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
+		rem.less.Series++
 		_, err = c.Exec(deleteSeries, series)
 	} else {
-		_, err = c.Exec(updateSeries, n, seq, series)
+		_, err = c.Exec(updateSeries, n, seq, ix.now().UnixNano(), series)
 	}
 	return err
 }
 
 // shrinkParent counts a study anew, and deletes it and its patient when they are empty.
-func (ix *Index) shrinkParent(c *sqldb.Conn, study int64) error {
+func (ix *Index) shrinkParent(c *sqldb.Conn, study int64, rem *removal) error {
 	r, err := c.Query(selectStudyRow, study)
 	if err != nil {
 		return err
@@ -198,12 +223,14 @@ func (ix *Index) shrinkParent(c *sqldb.Conn, study int64) error {
 	if err := names(c, deleteNames, tenant, study, name); err != nil {
 		return err
 	}
+	rem.less.Studies++
 	if _, err := c.Exec(deleteStudy, study); err != nil {
 		return err
 	}
 	if n, err := c.Int(countPatient, patient); err != nil || n > 0 {
 		return err
 	}
+	rem.less.Patients++
 	_, err = c.Exec(deletePatient, patient)
 	return err
 }

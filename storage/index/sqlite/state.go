@@ -39,7 +39,8 @@ type uidKey struct {
 
 type tenantState struct {
 	id, seq int64
-	latest  int64 // the study with the highest arrived; 0: not known
+	latest  int64       // the study with the highest arrived; 0: not known
+	more    index.Usage // what this transaction added
 }
 
 // seenSums remembers which attributes were merged last: instances of one study usually say the
@@ -72,6 +73,7 @@ type seriesState struct {
 	id                  int64
 	instances, revision int64
 	dirty               bool
+	sealed              bool // before what is dirty
 }
 
 func (st *studyState) addClass(uid string) {
@@ -190,8 +192,8 @@ const (
 	updateReopen      = `UPDATE studies SET announced=0 WHERE id=?`
 	updateArrival     = `UPDATE studies SET arrived=? WHERE id=?`
 	updateStudySets   = `UPDATE studies SET modalities=?, classes=? WHERE id=?`
-	selectSeriesState = `SELECT id, instances, revision FROM series WHERE tenant=? AND uid=? AND study=?`
-	updateSeries      = `UPDATE series SET instances=?, revision=? WHERE id=?`
+	selectSeriesState = `SELECT id, instances, revision, sealed FROM series WHERE tenant=? AND uid=? AND study=?`
+	updateSeries      = `UPDATE series SET instances=?, revision=?, changed=? WHERE id=?`
 
 	entryColumns = `i.id, s.uid, e.uid, i.uid, i.class, i.syntax, o.key, i.offset, i.length,
 		i.dataset_offset, i.dataset_crc, i.received`
@@ -214,6 +216,9 @@ func (w *writerState) tenant(c *sqldb.Conn, name storage.TenantID) (*tenantState
 			return nil, err
 		}
 		id = r.LastID
+		if _, err := c.Exec(insertUsage, id); err != nil {
+			return nil, err
+		}
 	}
 	last, err := c.Int(selectLast, changeID(id, 0), changeID(id+1, 0)-1)
 	if err != nil {
@@ -304,7 +309,7 @@ func (w *writerState) series(c *sqldb.Conn, st *studyState, tenant int64, uid st
 	if !r.Next() {
 		return nil, r.Err()
 	}
-	se := &seriesState{id: r.Int(0), instances: r.Int(1), revision: r.Int(2)}
+	se := &seriesState{id: r.Int(0), instances: r.Int(1), revision: r.Int(2), sealed: r.Int(3) != 0}
 	w.seriesOf[key] = se
 	return se, nil
 }
@@ -389,10 +394,21 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 		if !se.dirty {
 			continue
 		}
-		if _, err := c.Exec(updateSeries, se.instances, se.revision, se.id); err != nil {
+		if _, err := c.Exec(updateSeries, se.instances, se.revision, now, se.id); err != nil {
 			return err
 		}
-		se.dirty = false
+		if se.sealed {
+			if err := unseal(c, se.id); err != nil {
+				return err
+			}
+		}
+		se.dirty, se.sealed = false, false
+	}
+	for _, t := range w.tenants {
+		if err := moreUsage(c, t.id, t.more); err != nil {
+			return err
+		}
+		t.more = index.Usage{}
 	}
 	for _, o := range w.objects {
 		if o.unstored >= maxUnstored {
