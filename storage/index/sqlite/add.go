@@ -10,6 +10,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -29,7 +30,7 @@ type addition struct {
 	in      index.Instance
 	replace bool
 
-	levels *split
+	levels *attribute.Split
 	attrs  []byte // of the instance
 	number int64
 	header []byte // packed
@@ -140,14 +141,14 @@ func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, er
 		return nil, errs.Errorf(errs.Invalid, op, "study, series or SOP Instance UID is missing")
 	}
 	a := &addition{tenant: t, in: in, replace: replace, wake: make(chan struct{}, 1)}
-	a.levels = splitLevels(in.Dataset)
-	attrs, err := encode(a.levels.level(a.levels.instance))
+	a.levels = attribute.SplitLevels(in.Dataset)
+	attrs, err := attribute.Encode(a.levels.Level(a.levels.Instance))
 	if err != nil {
 		return nil, errs.E(errs.Invalid, op, err)
 	}
 	a.attrs = attrs
-	a.number = number(in.Dataset.Get(tag.InstanceNumber))
-	a.header = packHeader(in.Header)
+	a.number = attribute.Number(in.Dataset.Get(tag.InstanceNumber))
+	a.header = attribute.PackHeader(in.Header)
 	return a, nil
 }
 
@@ -218,7 +219,7 @@ func (w *writerState) add(c *sqldb.Conn, a *addition) error {
 	}
 	// The next instance of a series we have just written to needs no look at what is there:
 	// the INSERT tells. In all other cases parents would be changed for a duplicate.
-	settled := st != nil && se != nil && st.knows(a.levels.studySum) && se.knows(a.levels.seriesSum)
+	settled := st != nil && se != nil && st.knows(a.levels.StudySum) && se.knows(a.levels.SeriesSum)
 	if !settled {
 		if found, err := w.existing(c, t, a); err != nil || found {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -266,7 +267,7 @@ func (f *finder) study(c *sqldb.Conn, st *studyRow) (bool, error) {
 	return true, nil
 }
 
-func (f *finder) rewind() { f.number, f.instance = -noNumber-1, 0 }
+func (f *finder) rewind() { f.number, f.instance = -attribute.NoNumber-1, 0 }
 
 // oneSeries takes what the page needs of one series and reports whether it is exhausted.
 func (f *finder) oneSeries(c *sqldb.Conn, st *studyRow, se *seriesMatch) (bool, error) {

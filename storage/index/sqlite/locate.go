@@ -8,6 +8,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -162,7 +163,7 @@ func (l *locator) next(ctx context.Context, t storage.TenantID) (page []index.En
 	return page, err
 }
 
-func (l *locator) rewind() { l.number, l.id = -noNumber-1, 0 }
+func (l *locator) rewind() { l.number, l.id = -attribute.NoNumber-1, 0 }
 
 // sql returns the statement for the fields asked for and the columns of header and frames.
 func (l *locator) sql(from, where string) (query string, header, frames int) {
@@ -218,7 +219,7 @@ func (l *locator) scan(c *sqldb.Conn, header, frames int, query string, args ...
 			return out, err
 		}
 		if header > 0 {
-			if e.Header, err = unpackHeader(rows.Blob(header)); err != nil {
+			if e.Header, err = attribute.UnpackHeader(rows.Blob(header)); err != nil {
 				return out, err
 			}
 		}

@@ -1,11 +1,10 @@
 package sqlite
 
 import (
-	"strings"
-
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -41,41 +40,41 @@ func (w *writerState) parents(c *sqldb.Conn, t *tenantState, st *studyState, se 
 			return nil, nil, err
 		}
 		a.result.NewStudy = true
-	case !st.knows(a.levels.studySum):
+	case !st.knows(a.levels.StudySum):
 		if err := w.fillStudy(c, t, st, a); err != nil {
 			return nil, nil, err
 		}
 	}
-	st.learn(a.levels.studySum)
+	st.learn(a.levels.StudySum)
 	switch {
 	case se == nil:
 		if se, err = w.newSeries(c, t, st, a); err != nil {
 			return nil, nil, err
 		}
 		a.result.NewSeries = true
-	case !se.knows(a.levels.seriesSum):
+	case !se.knows(a.levels.SeriesSum):
 		if err := w.fillSeries(c, st, se, a); err != nil {
 			return nil, nil, err
 		}
 	}
-	se.learn(a.levels.seriesSum)
+	se.learn(a.levels.SeriesSum)
 	return st, se, nil
 }
 
 // studyColumns are the values of insertStudy and updateStudyAttrs, in order.
 func studyColumns(d *dicom.Dataset) []any {
-	return []any{column(d, tag.StudyDate), column(d, tag.StudyTime), column(d, tag.AccessionNumber),
-		column(d, tag.StudyID), column(d, tag.StudyDescription), column(d, tag.PatientID),
-		column(d, tag.IssuerOfPatientID), column(d, tag.PatientName), column(d, tag.PatientBirthDate),
-		column(d, tag.PatientSex)}
+	return []any{attribute.Column(d, tag.StudyDate), attribute.Column(d, tag.StudyTime), attribute.Column(d, tag.AccessionNumber),
+		attribute.Column(d, tag.StudyID), attribute.Column(d, tag.StudyDescription), attribute.Column(d, tag.PatientID),
+		attribute.Column(d, tag.IssuerOfPatientID), attribute.Column(d, tag.PatientName), attribute.Column(d, tag.PatientBirthDate),
+		attribute.Column(d, tag.PatientSex)}
 }
 
 func (w *writerState) newStudy(c *sqldb.Conn, t *tenantState, a *addition) (*studyState, error) {
-	d := a.levels.level(a.levels.study)
+	d := a.levels.Level(a.levels.Study)
 	// The UID the archive settled on is the row's, whatever padding the data set has.
 	d.SetUID(tag.StudyInstanceUID, a.in.StudyInstanceUID)
-	reserve(d)
-	attrs, err := encode(d)
+	attribute.Reserve(d)
+	attrs, err := attribute.Encode(d)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +86,7 @@ func (w *writerState) newStudy(c *sqldb.Conn, t *tenantState, a *addition) (*stu
 	if err != nil {
 		return nil, err
 	}
-	if err := names(c, insertName, t.id, r.LastID, column(d, tag.PatientName)); err != nil {
+	if err := names(c, insertName, t.id, r.LastID, attribute.Column(d, tag.PatientName)); err != nil {
 		return nil, err
 	}
 	t.more.Studies++
@@ -116,8 +115,8 @@ func names(c *sqldb.Conn, statement string, tenant, study int64, name string) er
 
 // patient returns the row of the instance's patient, new or with what it lacked.
 func (w *writerState) patient(c *sqldb.Conn, t *tenantState, a *addition) (int64, error) {
-	d := a.levels.level(a.levels.patient)
-	id, issuer, only := column(d, tag.PatientID), column(d, tag.IssuerOfPatientID), ""
+	d := a.levels.Level(a.levels.Patient)
+	id, issuer, only := attribute.Column(d, tag.PatientID), attribute.Column(d, tag.IssuerOfPatientID), ""
 	if id == "" {
 		only = a.in.StudyInstanceUID
 	}
@@ -135,19 +134,19 @@ func (w *writerState) patient(c *sqldb.Conn, t *tenantState, a *addition) (int64
 		return 0, err
 	}
 	if row != 0 {
-		old, err := decode(attrs)
+		old, err := attribute.Decode(attrs)
 		if err != nil {
 			return 0, err
 		}
-		if !fill(old, d) {
+		if !attribute.Fill(old, d) {
 			return row, nil
 		}
 		d = old
 	}
-	if attrs, err = encode(d); err != nil {
+	if attrs, err = attribute.Encode(d); err != nil {
 		return 0, err
 	}
-	cols := []any{column(d, tag.PatientName), column(d, tag.PatientBirthDate), column(d, tag.PatientSex), attrs}
+	cols := []any{attribute.Column(d, tag.PatientName), attribute.Column(d, tag.PatientBirthDate), attribute.Column(d, tag.PatientSex), attrs}
 	if row != 0 {
 		_, err := c.Exec(updatePatient, append(cols, row)...)
 		return row, err
@@ -167,31 +166,31 @@ func (w *writerState) fillStudy(c *sqldb.Conn, t *tenantState, st *studyState, a
 	if !r.Next() {
 		return r.Err()
 	}
-	old, err := decode(r.Blob(0))
+	old, err := attribute.Decode(r.Blob(0))
 	name := r.Text(1)
 	r.Close()
 	if err != nil {
 		return err
 	}
-	in := a.levels.level(a.levels.study)
+	in := a.levels.Level(a.levels.Study)
 	// Whose study it is is settled: an ID the first instance did not have would make the row
 	// disagree with its patient.
 	in.Delete(tag.PatientID)
 	in.Delete(tag.IssuerOfPatientID)
-	for _, t := range computed { // whatever an object says
+	for _, t := range attribute.Computed { // whatever an object says
 		in.Delete(t)
 	}
-	if !fill(old, in) {
+	if !attribute.Fill(old, in) {
 		return nil
 	}
-	attrs, err := encode(old)
+	attrs, err := attribute.Encode(old)
 	if err != nil {
 		return err
 	}
 	if _, err := c.Exec(updateStudyAttrs, append(studyColumns(old), attrs, st.id)...); err != nil {
 		return err
 	}
-	if now := column(old, tag.PatientName); now != name {
+	if now := attribute.Column(old, tag.PatientName); now != name {
 		if err := names(c, deleteNames, t.id, st.id, name); err != nil {
 			return err
 		}
@@ -202,14 +201,14 @@ func (w *writerState) fillStudy(c *sqldb.Conn, t *tenantState, st *studyState, a
 
 // seriesColumns are the values of insertSeries and updateSeriesAttrs, in order.
 func seriesColumns(d *dicom.Dataset) []any {
-	return []any{number(d.Get(tag.SeriesNumber)), column(d, tag.Modality), column(d, tag.SeriesDescription),
-		column(d, tag.BodyPartExamined), column(d, tag.SeriesDate)}
+	return []any{attribute.Number(d.Get(tag.SeriesNumber)), attribute.Column(d, tag.Modality), attribute.Column(d, tag.SeriesDescription),
+		attribute.Column(d, tag.BodyPartExamined), attribute.Column(d, tag.SeriesDate)}
 }
 
 func (w *writerState) newSeries(c *sqldb.Conn, t *tenantState, st *studyState, a *addition) (*seriesState, error) {
-	d := a.levels.level(a.levels.series)
+	d := a.levels.Level(a.levels.Series)
 	d.SetUID(tag.SeriesInstanceUID, a.in.SeriesInstanceUID)
-	attrs, err := encode(d)
+	attrs, err := attribute.Encode(d)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +218,7 @@ func (w *writerState) newSeries(c *sqldb.Conn, t *tenantState, st *studyState, a
 	}
 	st.series++
 	st.dirty = true
-	st.addModality(modality(d))
+	st.addModality(attribute.Modality(d))
 	t.more.Series++
 	se := &seriesState{id: r.LastID}
 	w.seriesOf[uidKey{st.id, a.in.SeriesInstanceUID}] = se
@@ -235,24 +234,19 @@ func (w *writerState) fillSeries(c *sqldb.Conn, st *studyState, se *seriesState,
 	if !r.Next() {
 		return r.Err()
 	}
-	old, err := decode(r.Blob(0))
+	old, err := attribute.Decode(r.Blob(0))
 	r.Close()
 	if err != nil {
 		return err
 	}
-	if !fill(old, a.levels.level(a.levels.series)) {
+	if !attribute.Fill(old, a.levels.Level(a.levels.Series)) {
 		return nil
 	}
-	attrs, err := encode(old)
+	attrs, err := attribute.Encode(old)
 	if err != nil {
 		return err
 	}
-	st.addModality(modality(old))
+	st.addModality(attribute.Modality(old))
 	_, err = c.Exec(updateSeriesAttrs, append(seriesColumns(old), attrs, se.id)...)
 	return err
-}
-
-// modality is the first value of Modality as it came.
-func modality(d *dicom.Dataset) string {
-	return strings.ReplaceAll(d.Text(tag.Modality), `\`, "")
 }

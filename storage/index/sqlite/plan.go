@@ -7,6 +7,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -108,7 +109,7 @@ func newPlan(tenant int64, q *query.Query) *plan {
 				break
 			}
 		}
-		p.header = q.ReturnAll || beyondAttrs(q, q.Keys)
+		p.header = q.ReturnAll || attribute.Beyond(q, q.Keys)
 		return p
 	}
 	var rest [4][]query.Key
@@ -134,32 +135,8 @@ func newPlan(tenant int64, q *query.Query) *plan {
 	p.restStudy = matcher(append(rest[query.Patient], rest[query.Study]...))
 	p.restSeries, p.restInstance = matcher(rest[query.Series]), matcher(rest[query.Instance])
 	p.drive(q)
-	p.header = q.Level == query.Instance && (q.ReturnAll || beyondAttrs(q, rest[query.Instance]))
+	p.header = q.Level == query.Instance && (q.ReturnAll || attribute.Beyond(q, rest[query.Instance]))
 	return p
-}
-
-// beyondAttrs reports whether attributes are asked for that stand in the header only.
-func beyondAttrs(q *query.Query, rest []query.Key) bool {
-	for _, k := range rest {
-		if len(k.Path) > 0 && query.LevelOf(k.Path[0]) == query.Instance && !keptInstance(k.Path[0]) {
-			return true
-		}
-	}
-	for _, t := range q.Return {
-		if query.LevelOf(t) == query.Instance && !keptInstance(t) {
-			return true
-		}
-	}
-	return false
-}
-
-func keptInstance(t tag.Tag) bool {
-	switch t {
-	case tag.SOPInstanceUID, tag.SOPClassUID, tag.AvailableTransferSyntaxUID, tag.InstanceAvailability,
-		tag.SpecificCharacterSet, tag.RetrieveURL, tag.RetrieveAETitle, tag.QueryRetrieveLevel:
-		return true
-	}
-	return instanceAttrs[t]
 }
 
 // push adds a key to the SQL of its level and reports whether that decides it for good.
@@ -491,7 +468,7 @@ func numbers(w *where, col string, k query.Key) bool {
 	}
 	var ns []int64
 	for _, v := range k.Values {
-		n, ok := wholeNumber(v)
+		n, ok := attribute.WholeNumber(v)
 		if !ok {
 			return false
 		}

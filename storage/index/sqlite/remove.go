@@ -7,6 +7,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -247,11 +248,11 @@ func (ix *Index) recount(c *sqldb.Conn, study, series int64) error {
 	}
 	defer r.Close()
 	for r.Next() {
-		d, err := decode(r.Blob(0))
+		d, err := attribute.Decode(r.Blob(0))
 		if err != nil {
 			return err
 		}
-		st.addModality(modality(d))
+		st.addModality(attribute.Modality(d))
 	}
 	if err := r.Err(); err != nil {
 		return err

@@ -1,12 +1,8 @@
 package sqlite
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/aurelius-imaging/aurelius/dicom"
-	"github.com/aurelius-imaging/aurelius/dicom/tag"
-	"github.com/aurelius-imaging/aurelius/dicom/vr"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -39,39 +35,13 @@ func (st *studyRow) dataset() (*dicom.Dataset, error) {
 	if st.ds != nil {
 		return st.ds, nil
 	}
-	d, err := decode(st.attrs)
+	d, err := attribute.Study(st.attrs, st.modalities, st.classes, st.series, st.instances)
 	if err != nil {
 		return nil, err
-	}
-	for i := range d.Elements {
-		e := &d.Elements[i]
-		switch e.Tag {
-		case tag.InstanceAvailability:
-			*e = textElement(e.Tag, vr.CS, "ONLINE")
-		case tag.ModalitiesInStudy:
-			*e = setElement(e.Tag, vr.CS, st.modalities)
-		case tag.SOPClassesInStudy:
-			*e = setElement(e.Tag, vr.UI, st.classes)
-		case tag.NumberOfStudyRelatedSeries:
-			*e = textElement(e.Tag, vr.IS, strconv.FormatInt(st.series, 10))
-		case tag.NumberOfStudyRelatedInstances:
-			*e = textElement(e.Tag, vr.IS, strconv.FormatInt(st.instances, 10))
-		}
 	}
 	st.ds = d
 	return d, nil
 }
-
-// reserve puts the attributes that are computed on the way out into what is kept of a study, so
-// that a listing need not make room for them.
-func reserve(d *dicom.Dataset) {
-	for _, t := range computed {
-		d.SetText(t)
-	}
-}
-
-var computed = []tag.Tag{tag.InstanceAvailability, tag.ModalitiesInStudy, tag.SOPClassesInStudy,
-	tag.NumberOfStudyRelatedSeries, tag.NumberOfStudyRelatedInstances}
 
 // seriesMatch is a series of an answer.
 type seriesMatch struct {
@@ -90,13 +60,8 @@ func (se *seriesMatch) dataset(st *studyRow) (*dicom.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := decode(se.attrs)
-	if err != nil {
-		return nil, err
-	}
-	counts := []dicom.Element{textElement(tag.NumberOfSeriesRelatedInstances, vr.IS, strconv.FormatInt(se.instances, 10))}
-	se.ds = &dicom.Dataset{Elements: merge(upper.Elements, counts, d.Elements)}
-	return se.ds, nil
+	se.ds, err = attribute.Series(upper, se.attrs, se.instances)
+	return se.ds, err
 }
 
 // instanceMatch is an instance of an answer.
@@ -120,89 +85,8 @@ func (in *instanceMatch) dataset(ix *Index, c *sqldb.Conn, st *studyRow, se *ser
 	if err != nil {
 		return nil, err
 	}
-	own, err := in.own()
-	if err != nil {
-		return nil, err
-	}
-	known := [...]dicom.Element{
-		textElement(tag.SOPClassUID, vr.UI, class),
-		textElement(tag.SOPInstanceUID, vr.UI, in.uid),
-		textElement(tag.AvailableTransferSyntaxUID, vr.UI, syntax),
-	}
-	return &dicom.Dataset{Elements: merge(upper.Elements, known[:], own.Elements)}, nil
-}
-
-// own returns the instance's own attributes in UTF-8.
-func (in *instanceMatch) own() (*dicom.Dataset, error) {
-	if !in.header {
-		return decode(in.blob)
-	}
-	b, err := unpackHeader(in.blob)
-	if err != nil || b == nil {
-		return &dicom.Dataset{}, err
-	}
-	h, err := dicom.ParseHeader(b)
-	if err != nil {
-		return nil, err
-	}
-	s := &split{ds: h.Dataset}
-	d := s.level(inOrder(pointers(h.Dataset)))
-	return d, nil
-}
-
-// textElement is an element of ASCII text; an empty value stays empty.
-func textElement(t tag.Tag, v vr.VR, s string) dicom.Element {
-	b := []byte(s)
-	if len(b)%2 == 1 {
-		b = append(b, v.Padding())
-	}
-	return dicom.Element{Tag: t, VR: v, Value: b}
-}
-
-func setElement(t tag.Tag, v vr.VR, set string) dicom.Element {
-	return textElement(t, v, strings.Trim(set, `\`))
-}
-
-// merge joins lists in order of tags; of a tag in several the element of the first list stays.
-// Elements are copied in runs: with a hundred of them for each match that is what a listing
-// spends its time on.
-func merge(lists ...[]dicom.Element) []dicom.Element {
-	n := 0
-	for _, l := range lists {
-		n += len(l)
-	}
-	out := make([]dicom.Element, 0, n)
-	for {
-		first := -1
-		for i, l := range lists {
-			if len(l) > 0 && (first < 0 || l[0].Tag < lists[first][0].Tag) {
-				first = i
-			}
-		}
-		if first < 0 {
-			return out
-		}
-		l := lists[first]
-		limit := ^tag.Tag(0)
-		for i, other := range lists {
-			if i == first || len(other) == 0 {
-				continue
-			}
-			if other[0].Tag == l[0].Tag {
-				lists[i] = other[1:]
-				other = lists[i]
-			}
-			if len(other) > 0 {
-				limit = min(limit, other[0].Tag)
-			}
-		}
-		run := 1
-		for run < len(l) && l[run].Tag < limit {
-			run++
-		}
-		out = append(out, l[:run]...)
-		lists[first] = l[run:]
-	}
+	return attribute.Instance(upper, attribute.Own{SOPInstanceUID: in.uid, SOPClassUID: class, TransferSyntaxUID: syntax,
+		Bytes: in.blob, Header: in.header})
 }
 
 const (
@@ -245,17 +129,10 @@ func (f *finder) readPatients(c *sqldb.Conn, sql string, args []any) (n int64, e
 	for rows.Next() && !f.done {
 		n++
 		f.instance = rows.Int(0)
-		d, err := decode(rows.Blob(1))
+		d, err := attribute.Patient(rows.Blob(1), rows.Int(2), rows.Int(3), rows.Int(4))
 		if err != nil {
 			return n, err
 		}
-		counts := []dicom.Element{
-			textElement(tag.InstanceAvailability, vr.CS, "ONLINE"),
-			textElement(tag.NumberOfPatientRelatedStudies, vr.IS, strconv.FormatInt(rows.Int(2), 10)),
-			textElement(tag.NumberOfPatientRelatedSeries, vr.IS, strconv.FormatInt(rows.Int(3), 10)),
-			textElement(tag.NumberOfPatientRelatedInstances, vr.IS, strconv.FormatInt(rows.Int(4), 10)),
-		}
-		d.Elements = merge(counts, d.Elements)
 		if f.plan.restStudy != nil && !f.plan.restStudy.Match(d) {
 			continue
 		}

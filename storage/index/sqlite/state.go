@@ -9,6 +9,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -78,32 +79,16 @@ type seriesState struct {
 
 func (st *studyState) addClass(uid string) {
 	if uid != "" && !strings.Contains(st.classes, `\`+uid+`\`) {
-		st.classes = join(st.classes, uid)
+		st.classes = attribute.Join(st.classes, uid)
 		st.dirty, st.dirtySets = true, true
 	}
 }
 
 func (st *studyState) addModality(m string) {
 	if m != "" && !strings.Contains(st.modalities, `\`+m+`\`) {
-		st.modalities = join(st.modalities, m)
+		st.modalities = attribute.Join(st.modalities, m)
 		st.dirty, st.dirtySets = true, true
 	}
-}
-
-// join adds to a set kept as \A\B\.
-func join(set, s string) string {
-	if set == "" {
-		set = `\`
-	}
-	return set + s + `\`
-}
-
-// members takes such a set apart.
-func members(set string) []string {
-	if len(set) < 2 {
-		return nil
-	}
-	return strings.Split(set[1:len(set)-1], `\`)
 }
 
 // objectState follows which records of an object have been seen. Adds of one object may come

@@ -9,6 +9,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -184,7 +185,7 @@ func discarded(c *sqldb.Conn, t storage.TenantID, id int64) (index.Instance, err
 	if !r.Null(13) {
 		in.Frames = r.Blob(13)
 	}
-	if in.Header, err = unpackHeader(r.Blob(12)); err != nil {
+	if in.Header, err = attribute.UnpackHeader(r.Blob(12)); err != nil {
 		return in, err
 	}
 	h, err := dicom.ParseHeader(in.Header)

@@ -1,4 +1,9 @@
-package sqlite
+// Package attribute is what the engines of the index agree on without a word of SQL: which
+// elements of an instance belong to patient, study, series and instance, how each level's are
+// kept as bytes, what a later instance may fill in, what a column holds so that = decides as
+// query.Match does, and how an answer is put together from the levels. It leaves out where rows
+// lie and how they are found.
+package attribute
 
 import (
 	"bytes"
@@ -20,8 +25,8 @@ import (
 // the rows of a listing small.
 const maxAttr = 4 << 10
 
-// noNumber sorts series and instances without a number last.
-const noNumber = 1 << 40
+// NoNumber sorts series and instances without a number last.
+const NoNumber = 1 << 40
 
 // explicitLE is how attributes are kept; their text is UTF-8.
 var explicitLE = func() dicom.TransferSyntax {
@@ -51,19 +56,20 @@ var instanceAttrs = func() map[tag.Tag]bool {
 	return m
 }()
 
-// split sorts the elements of an instance by level.
-type split struct {
+// Split sorts the elements of an instance by level.
+type Split struct {
 	ds        *dicom.Dataset
-	patient   []*dicom.Element
-	study     []*dicom.Element // of patient and study
-	series    []*dicom.Element
-	instance  []*dicom.Element
-	studySum  uint64 // of study and its character set
-	seriesSum uint64
+	Patient   []*dicom.Element
+	Study     []*dicom.Element // of patient and study
+	Series    []*dicom.Element
+	Instance  []*dicom.Element
+	StudySum  uint64 // of study and its character set
+	SeriesSum uint64
 }
 
-func splitLevels(ds *dicom.Dataset) *split {
-	s := &split{ds: ds, study: make([]*dicom.Element, 0, 32), series: make([]*dicom.Element, 0, 24), instance: make([]*dicom.Element, 0, 24)}
+// SplitLevels sorts the elements of an instance. They share the data set's bytes.
+func SplitLevels(ds *dicom.Dataset) *Split {
+	s := &Split{ds: ds, Study: make([]*dicom.Element, 0, 32), Series: make([]*dicom.Element, 0, 24), Instance: make([]*dicom.Element, 0, 24)}
 	var study, series maphash.Hash
 	study.SetSeed(seed)
 	series.SetSeed(seed)
@@ -82,26 +88,26 @@ func splitLevels(ds *dicom.Dataset) *split {
 		}
 		switch query.LevelOf(e.Tag) {
 		case query.Patient:
-			s.patient = append(s.patient, e)
+			s.Patient = append(s.Patient, e)
 			fallthrough
 		case query.Study:
-			s.study = append(s.study, e)
+			s.Study = append(s.Study, e)
 			sum(&study, e)
 		case query.Series:
-			s.series = append(s.series, e)
+			s.Series = append(s.Series, e)
 			sum(&series, e)
 		default:
 			if instanceAttrs[e.Tag] {
-				s.instance = append(s.instance, e)
+				s.Instance = append(s.Instance, e)
 			}
 		}
 	}
 	if !ascending {
-		for _, es := range []*[]*dicom.Element{&s.patient, &s.study, &s.series, &s.instance} {
+		for _, es := range []*[]*dicom.Element{&s.Patient, &s.Study, &s.Series, &s.Instance} {
 			*es = inOrder(*es)
 		}
 	}
-	s.studySum, s.seriesSum = study.Sum64(), series.Sum64()
+	s.StudySum, s.SeriesSum = study.Sum64(), series.Sum64()
 	return s
 }
 
@@ -126,9 +132,9 @@ func sum(h *maphash.Hash, e *dicom.Element) {
 	}
 }
 
-// level returns the elements as a data set of its own, in UTF-8. SpecificCharacterSet says so
+// Level returns the elements as a data set of its own, in UTF-8. SpecificCharacterSet says so
 // where there is anything outside of ASCII.
-func (s *split) level(es []*dicom.Element) *dicom.Dataset {
+func (s *Split) Level(es []*dicom.Element) *dicom.Dataset {
 	out := &dicom.Dataset{Elements: make([]dicom.Element, 0, len(es)+1)}
 	foreign := appendUTF8(out, s.ds, es)
 	if foreign {
@@ -185,7 +191,8 @@ func ascii(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c >= '~' || c == 0x1b })
 }
 
-func encode(d *dicom.Dataset) ([]byte, error) {
+// Encode returns the bytes a level is kept as.
+func Encode(d *dicom.Dataset) ([]byte, error) {
 	b, err := dicom.AppendDataset(nil, d, explicitLE)
 	if b == nil {
 		b = []byte{}
@@ -193,16 +200,17 @@ func encode(d *dicom.Dataset) ([]byte, error) {
 	return b, err
 }
 
-func decode(b []byte) (*dicom.Dataset, error) {
+// Decode reads what Encode wrote. The elements share b.
+func Decode(b []byte) (*dicom.Dataset, error) {
 	d, err := dicom.ParseDataset(b, explicitLE)
 	if err != nil { // we wrote it: damage is ours, not the peer's
-		return nil, errs.E(errs.Internal, "sqlite.decode", err)
+		return nil, errs.E(errs.Internal, "attribute.Decode", err)
 	}
 	return d, nil
 }
 
-// fill puts what is missing or empty in old from in, and reports whether anything was.
-func fill(old, in *dicom.Dataset) bool {
+// Fill puts what is missing or empty in old from in, and reports whether anything was.
+func Fill(old, in *dicom.Dataset) bool {
 	changed := false
 	for i := range in.Elements {
 		e := &in.Elements[i]
@@ -224,9 +232,9 @@ func fill(old, in *dicom.Dataset) bool {
 	return changed
 }
 
-// column returns what a column holds of the attribute: its first value as query.Match compares
+// Column returns what a column holds of the attribute: its first value as query.Match compares
 // it.
-func column(d *dicom.Dataset, t tag.Tag) string {
+func Column(d *dicom.Dataset, t tag.Tag) string {
 	s := d.Text(t)
 	if s == "" {
 		return ""
@@ -234,23 +242,23 @@ func column(d *dicom.Dataset, t tag.Tag) string {
 	return query.Canon(t, t.VR(), s)
 }
 
-// number reads an IS for sorting.
-func number(e *dicom.Element) int64 {
+// Number reads an IS for sorting.
+func Number(e *dicom.Element) int64 {
 	if e == nil {
-		return noNumber
+		return NoNumber
 	}
 	s := string(bytes.Trim(e.Value, " \x00"))
 	if i := strings.IndexByte(s, '\\'); i >= 0 {
 		s = strings.TrimSpace(s[:i])
 	}
-	if n, ok := wholeNumber(s); ok {
+	if n, ok := WholeNumber(s); ok {
 		return n
 	}
-	return noNumber
+	return NoNumber
 }
 
-// wholeNumber reads a number of a magnitude IS allows.
-func wholeNumber(s string) (int64, bool) {
+// WholeNumber reads a number of a magnitude IS allows.
+func WholeNumber(s string) (int64, bool) {
 	n, err := value.ParseIS(s)
-	return n, err == nil && n < noNumber && n > -noNumber
+	return n, err == nil && n < NoNumber && n > -NoNumber
 }

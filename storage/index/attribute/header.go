@@ -1,4 +1,4 @@
-package sqlite
+package attribute
 
 import (
 	"github.com/klauspost/compress/s2"
@@ -21,7 +21,8 @@ const (
 // minCompress is the size under which compression saves no page.
 const minCompress = 512
 
-func packHeader(h []byte) []byte {
+// PackHeader returns the form a header is kept in; nil stays nil.
+func PackHeader(h []byte) []byte {
 	if h == nil {
 		return nil
 	}
@@ -35,7 +36,8 @@ func packHeader(h []byte) []byte {
 	return append(append(make([]byte, 0, len(h)+1), headerRaw), h...)
 }
 
-func unpackHeader(b []byte) ([]byte, error) {
+// UnpackHeader is the way back.
+func UnpackHeader(b []byte) ([]byte, error) {
 	switch {
 	case len(b) == 0:
 		return nil, nil
@@ -43,7 +45,7 @@ func unpackHeader(b []byte) ([]byte, error) {
 		return b[1:], nil
 	case b[0] == headerS2:
 		h, err := s2.Decode(nil, b[1:])
-		return h, errs.E(errs.Internal, "sqlite.header", err)
+		return h, errs.E(errs.Internal, "attribute.UnpackHeader", err)
 	}
-	return nil, errs.Errorf(errs.Internal, "sqlite.header", "unknown form of a stored header")
+	return nil, errs.Errorf(errs.Internal, "attribute.UnpackHeader", "unknown form of a stored header")
 }
