@@ -211,7 +211,11 @@ func (w *writer) Abort() {
 }
 
 func (w *writer) end() {
-	w.s.release(w.p)
+	var stored int64
+	if w.committed {
+		stored = w.length
+	}
+	w.s.release(w.p, stored)
 	buffers.Put(w.buf)
 	w.p, w.buf = nil, nil
 }
