@@ -32,6 +32,7 @@ type cli struct {
 	Find        FindCmd        `cmd:"" help:"C-FIND on a DICOM server."`
 	Move        MoveCmd        `cmd:"" help:"C-MOVE from a DICOM server to a third one."`
 	Get         GetCmd         `cmd:"" help:"C-GET from a DICOM server into a folder."`
+	Import      importCmd      `cmd:"" help:"Bring in folders, zips, DICOMDIRs, or the storage of an Orthanc."`
 	Fsck        fsckCmd        `cmd:"" help:"Check the stored objects against the index; rebuild the index."`
 	Conformance conformanceCmd `cmd:"" help:"Print the DICOM Conformance Statement of this binary."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		kong.DefaultEnvars("AURELIUS"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
+		kong.Vars{"import_url": importURL},
 		kong.Exit(func(code int) { exited = code }),
 		kong.Configuration(loadYAML),
 	)
