@@ -75,3 +75,8 @@ type Store interface {
 type SinceLister interface {
 	ListSince(ctx context.Context, since time.Time) iter.Seq2[Record, error]
 }
+
+// Spacer is a Store on a medium that can be full.
+type Spacer interface {
+	Space(ctx context.Context) (free, total int64, err error)
+}
