@@ -10,6 +10,8 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
@@ -18,6 +20,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/pixel"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/gzipped"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -41,6 +44,29 @@ type Config struct {
 	Logger        *slog.Logger          // default: discard
 	Metrics       prometheus.Registerer // default: none
 	Auditor       Auditor               // default: none
+
+	// Derived keeps what is made of quiet series; nil: nothing is. A series is sealed when it has
+	// been quiet for SealAfter (default 1 min), in the Form (default: the first asked for).
+	Derived   blob.Store
+	SealAfter time.Duration
+	Form      Form
+
+	// Trash is how long what was deleted can be brought back; 0: it is gone at once.
+	Trash time.Duration
+	// Quota returns how much a tenant may keep; 0 is without limit. Default: without limit.
+	Quota func(storage.TenantID) (bytes, instances int64)
+	// Space measures the medium (blob.Spacer); default: it is not watched. Objects are refused
+	// from the time less than LowWater is free (default 2 % or 1 GiB, the smaller one) until
+	// HighWater is (default twice that).
+	Space               func(context.Context) (free, total int64, err error)
+	LowWater, HighWater int64
+	// Ledger remembers what care has found; default: none, and then nothing is scrubbed.
+	Ledger     Ledger
+	ScrubEvery time.Duration // a round of scrubbing; default 30 days
+	ScrubRate  int64         // bytes a second; default 20 MiB
+	// Grace is how old a record without a row must be on a shared store to be an orphan; default
+	// 1 h, negative: no other node writes to the store.
+	Grace time.Duration
 }
 
 // Archive is safe for concurrent use; memory is bounded per call by Config.Limits.
@@ -50,10 +76,14 @@ type Archive struct {
 	index    index.Index
 	log      *slog.Logger
 	metrics  *metrics
-	metadata *cache[metadataKey, []byte]
+	metadata *cache[metadataKey, gzipped.Piece]
 	frames   *cache[blob.Location, *pixel.FrameIndex]
 	building singleflight.Group
-	kick     chan struct{} // wakes the eraser
+	form     atomic.Pointer[Form] // of what is sealed, once it is known
+	kick     chan struct{}        // wakes the eraser
+	quotas   quotas
+	space    space
+	damage   damage
 }
 
 // New returns an archive over its two stores. Call Recover before the first Store.
@@ -67,12 +97,30 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Archive{
+	if cfg.SealAfter == 0 {
+		cfg.SealAfter = time.Minute
+	}
+	if cfg.ScrubEvery == 0 {
+		cfg.ScrubEvery = 30 * 24 * time.Hour
+	}
+	if cfg.ScrubRate == 0 {
+		cfg.ScrubRate = 20 << 20
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = time.Hour
+	}
+	a := &Archive{
 		cfg: cfg, blobs: blobs, index: ix, log: cfg.Logger, metrics: newMetrics(cfg.Metrics),
-		metadata: newCache[metadataKey, []byte](cfg.MetadataCache),
+		metadata: newCache[metadataKey, gzipped.Piece](cfg.MetadataCache),
 		frames:   newCache[blob.Location, *pixel.FrameIndex](cfg.FrameCache),
 		kick:     make(chan struct{}, 1),
+		quotas:   quotas{index: ix},
 	}
+	a.space.a = a
+	if cfg.Form.New != nil {
+		a.form.Store(&cfg.Form)
+	}
+	return a
 }
 
 // Find answers a query; see index.Index.

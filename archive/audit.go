@@ -16,6 +16,8 @@ const (
 	Searched  Action = "searched"
 	Retrieved Action = "retrieved" // objects, frames, values or headers
 	Deleted   Action = "deleted"
+	Undeleted Action = "undeleted"
+	Purged    Action = "purged" // deleted for good after it was deleted
 )
 
 // Access is one access to patient data. Empty fields of Ref mean all.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -10,15 +11,16 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
-// Delete removes the study, series or instance: rows first, then bytes. When it returns nil the
+// remove deletes the study, series or instance: rows first, then bytes. When it returns nil the
 // rows are durably gone and the bytes are too, unless somebody is reading them: then they go as
 // soon as the reader is done (Run), also after a crash.
-func (a *Archive) Delete(ctx context.Context, t storage.TenantID, r index.Ref) error {
+func (a *Archive) remove(ctx context.Context, t storage.TenantID, r index.Ref) error {
 	gone, err := a.index.Remove(ctx, t, r)
 	a.audit(ctx, Access{Tenant: t, Action: Deleted, Ref: r, Err: err})
 	if err != nil {
 		return err
 	}
+	a.quotas.refresh(t)
 	return a.eraseLater(context.WithoutCancel(ctx), gone...)
 }
 
@@ -30,12 +32,21 @@ func (a *Archive) erase(ctx context.Context, ls ...blob.Location) error {
 // eraseLater removes bytes whose erasure is pending in the index; what is being read is left to
 // the eraser.
 func (a *Archive) eraseLater(ctx context.Context, ls ...blob.Location) error {
+	a.unseal(ctx)
 	if err := a.blobs.Erase(ctx, ls...); err != nil {
 		if !errs.Is(err, errs.Unavailable) {
 			a.log.Error("erasing failed, will be tried again", "err", err)
 		}
 		a.wake()
 		return nil
+	}
+	return a.erased(ctx, ls)
+}
+
+// erased forgets what is known of records that are gone.
+func (a *Archive) erased(ctx context.Context, ls []blob.Location) error {
+	for _, l := range ls {
+		a.found(ctx, l, false)
 	}
 	return a.index.Erased(ctx, ls)
 }
@@ -48,39 +59,51 @@ func (a *Archive) wake() {
 	}
 }
 
-// erasePending carries out the erasures that are still due, one by one, so that one that cannot
-// be done yet does not hold up the others.
+// erasePending carries out the erasures that are still due, of instances and of what was made of
+// them.
 func (a *Archive) erasePending(ctx context.Context) error {
 	due, err := a.index.PendingErasures(ctx)
-	if err != nil || len(due) == 0 {
-		return err
+	if err == nil {
+		err = eraseEach(ctx, a.blobs, due, a.erased)
 	}
-	if a.blobs.Erase(ctx, due...) == nil {
-		return a.index.Erased(ctx, due)
+	return errors.Join(err, a.eraseSeals(ctx))
+}
+
+// eraseEach removes bytes and has those that are gone forgotten. If that fails it is done one by
+// one, so that one that is being read does not hold up the others.
+func eraseEach(ctx context.Context, from blob.Store, ls []blob.Location, forget func(context.Context, []blob.Location) error) error {
+	if len(ls) == 0 {
+		return nil
+	}
+	if from.Erase(ctx, ls...) == nil {
+		return forget(ctx, ls)
 	}
 	var done []blob.Location
 	var failed error
-	for _, l := range due {
-		if err := a.blobs.Erase(ctx, l); err != nil {
+	for _, l := range ls {
+		if err := from.Erase(ctx, l); err != nil {
 			failed = err
 			continue
 		}
 		done = append(done, l)
 	}
-	if err := a.index.Erased(ctx, done); err != nil {
-		return err
-	}
-	return failed
+	return errors.Join(forget(ctx, done), failed)
 }
 
-// Run erases what could not be erased at once, until ctx ends.
+// Run erases what could not be erased at once and what was deleted long ago, and looks after the
+// medium, until ctx ends.
 func (a *Archive) Run(ctx context.Context) error {
 	const pause = 2 * time.Second // a reader is seldom longer
 	var retry <-chan time.Time
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+			a.care(ctx)
+			continue
 		case <-a.kick:
 		case <-retry:
 		}
@@ -91,5 +114,16 @@ func (a *Archive) Run(ctx context.Context) error {
 				a.log.Error("erasing failed, will be tried again", "err", err)
 			}
 		}
+	}
+}
+
+// care does what is due by the clock. What fails is tried again at the next tick.
+func (a *Archive) care(ctx context.Context) {
+	a.space.refuses(ctx) // keeps the gauges fresh, and ends a refusal when nobody sends
+	if err := a.learnDamage(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("reading the ledger of damaged objects failed", "err", err)
+	}
+	if _, err := a.Expire(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("emptying the trash failed, will be tried again", "err", err)
 	}
 }

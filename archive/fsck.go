@@ -2,9 +2,11 @@ package archive
 
 import (
 	"context"
+	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
@@ -12,6 +14,9 @@ import (
 type FsckOptions struct {
 	Verify bool // read every object against its checksum
 	Repair bool // index whole objects that have no row
+	// Grace: younger records without row are passed over. 0: Config.Grace where other nodes write
+	// to the store, else none.
+	Grace time.Duration
 }
 
 // FsckReport says what was found. Problems lists what needs a person; object keys and offsets
@@ -38,12 +43,17 @@ func (r *FsckReport) problem(what string, k storage.Key) {
 	}
 }
 
-// Fsck compares the index with the blobs. The archive must not be serving.
+// Fsck compares the index with the blobs. Where the store is not shared the archive must not be
+// serving.
 func (a *Archive) Fsck(ctx context.Context, o FsckOptions) (FsckReport, error) {
 	var report FsckReport
 	if err := a.erasePending(ctx); err != nil {
 		a.log.Error("erasing failed, will be tried again", "err", err)
 	}
+	if _, shared := a.blobs.(blob.SinceLister); shared && o.Grace == 0 {
+		o.Grace = a.cfg.Grace
+	}
+	young := time.Now().Add(-max(o.Grace, 0))
 	tenants := map[storage.TenantID]bool{storage.DefaultTenant: true}
 	for rec, err := range a.blobs.List(ctx, nil) {
 		if ctx.Err() != nil {
@@ -57,18 +67,24 @@ func (a *Archive) Fsck(ctx context.Context, o FsckOptions) (FsckReport, error) {
 		report.Objects++
 		tenants[rec.Tenant] = true
 		if o.Verify {
-			if err := a.blobs.Verify(ctx, rec.Location); errs.Is(err, errs.Invalid) {
+			switch err := a.blobs.Verify(ctx, rec.Location); {
+			case errs.Is(err, errs.Invalid):
 				report.Damaged++
 				report.problem("damaged record in", rec.Location.Object)
-			} else if err != nil {
+				a.found(ctx, rec.Location, true)
+			case errs.Is(err, errs.NotFound): // erased meanwhile, by another node
+				continue
+			case err != nil:
 				return report, err
+			default:
+				a.found(ctx, rec.Location, false)
 			}
 		}
 		has, err := a.index.Has(ctx, rec.Location)
 		if err != nil {
 			return report, err
 		}
-		if has {
+		if has || rec.Received.After(young) {
 			continue
 		}
 		report.Orphans++
@@ -100,6 +116,13 @@ func (a *Archive) fsckRows(ctx context.Context, t storage.TenantID, report *Fsck
 		}
 		if !errs.Is(err, errs.NotFound) && !errs.Is(err, errs.Invalid) {
 			return err
+		}
+		// Deleted, or moved, since it was read?
+		if has, err := a.index.Has(ctx, e.Location); err != nil {
+			return err
+		} else if !has {
+			report.Rows--
+			continue
 		}
 		report.Missing++
 		report.problem("row without record in", e.Location.Object)

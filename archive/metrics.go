@@ -11,6 +11,10 @@ import (
 type metrics struct {
 	stores *prometheus.HistogramVec
 	bytes  prometheus.Counter
+
+	free, total, refusing prometheus.Gauge
+	damaged               prometheus.Gauge
+	scrubbed              prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -22,9 +26,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "aurelius_archive_stored_bytes_total", Help: "Bytes of objects that were stored.",
 		}),
+		free:     gauge("aurelius_archive_space_free_bytes", "Free space of the medium that objects are stored on."),
+		total:    gauge("aurelius_archive_space_total_bytes", "Size of the medium that objects are stored on."),
+		refusing: gauge("aurelius_archive_space_refusing", "1 while objects are refused because storage is nearly full."),
+		damaged:  gauge("aurelius_archive_damaged_records", "Stored objects that fail their checksum; reads of them are refused."),
+		scrubbed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "aurelius_archive_scrubbed_bytes_total", Help: "Bytes that scrubbing has read.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.stores, m.bytes)
+		r.MustRegister(m.stores, m.bytes, m.free, m.total, m.refusing, m.damaged, m.scrubbed)
 	}
 	return m
 }
@@ -40,4 +51,17 @@ func (m *metrics) stored(begun time.Time, size int64, s Stored, err error) {
 		m.bytes.Add(float64(size))
 	}
 	m.stores.WithLabelValues(result).Observe(time.Since(begun).Seconds())
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+}
+
+func (m *metrics) measured(free, total int64, refusing bool) {
+	m.free.Set(float64(free))
+	m.total.Set(float64(total))
+	m.refusing.Set(0)
+	if refusing {
+		m.refusing.Set(1)
+	}
 }

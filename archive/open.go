@@ -47,7 +47,7 @@ func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entr
 	if n < 0 {
 		n = e.Location.Length - off
 	}
-	r, err := a.blobs.Open(ctx, e.Location, off, n)
+	r, err := a.open(ctx, e.Location, off, n)
 	if err != nil {
 		return nil, err
 	}
@@ -56,19 +56,28 @@ func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entr
 
 // OpenDataset opens the bare data set in the first of the accepted transfer syntaxes that can
 // be had without decoding pixels: as stored if accepted, else converted between native
-// syntaxes. None is errs.Unsupported. No syntax given: as stored.
+// syntaxes. None is errs.Unsupported. No syntax given: as stored. Reading it to its end fails
+// when it is not, byte for byte, what was received.
 func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted ...string) (*Object, error) {
 	to, err := Deliverable(e.TransferSyntaxUID, accepted)
 	if err != nil {
 		return nil, err
 	}
 	stored, err := a.OpenFile(ctx, t, e, e.DatasetOffset, -1)
-	if err != nil || to.UID == e.TransferSyntaxUID {
-		return stored, err
+	if err != nil {
+		return nil, err
+	}
+	stored.ReadCloser = a.check(ctx, e, stored.ReadCloser)
+	if to.UID == e.TransferSyntaxUID {
+		return stored, nil
 	}
 	from := syntax(e.TransferSyntaxUID)
 	return &Object{Size: -1, TransferSyntax: to, ReadCloser: pipe(stored, func(w io.Writer) error {
-		return dicom.Convert(w, stored, from, to)
+		if err := dicom.Convert(w, stored, from, to); err != nil {
+			return err
+		}
+		_, err := io.Copy(io.Discard, onlyReader{stored}) // to the end, where it is checked
+		return err
 	})}, nil
 }
 
@@ -183,7 +192,7 @@ func (a *Archive) openSpan(ctx context.Context, e index.Entry, off, n int64, wor
 	if ts.Deflated {
 		return a.openInflated(ctx, e, off, n)
 	}
-	r, err := a.blobs.Open(ctx, e.Location, off, n)
+	r, err := a.open(ctx, e.Location, off, n)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +205,7 @@ func (a *Archive) openSpan(ctx context.Context, e index.Entry, off, n int64, wor
 // openInflated reads a span of a deflated object: offsets count in the inflated data set, which
 // has to be gone through from its beginning.
 func (a *Archive) openInflated(ctx context.Context, e index.Entry, off, n int64) (*Object, error) {
-	stored, err := a.blobs.Open(ctx, e.Location, e.DatasetOffset, -1)
+	stored, err := a.open(ctx, e.Location, e.DatasetOffset, -1)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -18,16 +19,40 @@ import (
 // Recover finishes what a crash left undone: erasures that were noted, and objects that are
 // durable but not in the index (killed between blob and index, or rows lost in a power cut). It
 // looks only behind what the index knows of each object, so that a clean start costs nothing.
-// With an empty index it rebuilds everything from the blobs.
+// What other nodes write to as well is left to SweepOnce.
 func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if err := a.erasePending(ctx); err != nil {
 		a.log.Error("erasing failed, will be tried again", "err", err)
 		a.wake()
 	}
+	if err := a.learnDamage(ctx); err != nil {
+		return 0, err
+	}
+	if _, shared := a.cfg.Derived.(blob.SinceLister); !shared { // nobody else is sealing
+		if _, err := a.sweepSeals(ctx, 0); err != nil {
+			a.log.Error("sweeping what was derived failed, will be tried again", "err", err)
+		}
+	}
+	if _, shared := a.blobs.(blob.SinceLister); !shared {
+		return a.Rebuild(ctx)
+	}
+	if a.cfg.Grace < 0 {
+		return a.SweepOnce(ctx)
+	}
+	return 0, nil
+}
+
+// Rebuild indexes every object behind what the index knows of: with an empty index, all.
+func (a *Archive) Rebuild(ctx context.Context) (adopted int, err error) {
 	tails, err := a.index.Tails(ctx)
 	if err != nil {
 		return 0, err
 	}
+	return a.adoptFrom(ctx, a.blobs.List(ctx, func(k storage.Key) int64 { return tails[k] }))
+}
+
+// adoptFrom indexes the records that have no row.
+func (a *Archive) adoptFrom(ctx context.Context, records iter.Seq2[blob.Record, error]) (adopted int, err error) {
 	var count atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(adopters)
@@ -37,7 +62,7 @@ func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 		object = nil
 		g.Go(func() error { return a.adoptAll(gctx, rs, &count) })
 	}
-	for rec, err := range a.blobs.List(gctx, func(k storage.Key) int64 { return tails[k] }) {
+	for rec, err := range records {
 		if gctx.Err() != nil {
 			break
 		}

@@ -57,6 +57,9 @@ func (a *Archive) Store(ctx context.Context, t storage.TenantID, in Incoming) (S
 
 func (a *Archive) store(ctx context.Context, t storage.TenantID, in Incoming) (Stored, int64, error) {
 	known := Stored{Ref: index.Ref{SOPInstanceUID: in.SOPInstanceUID}, SOPClassUID: in.SOPClassUID}
+	if err := a.admit(ctx, t); err != nil {
+		return known, 0, err
+	}
 	w, err := a.blobs.Create(ctx, t)
 	if err != nil {
 		return known, 0, err
@@ -84,6 +87,9 @@ func (a *Archive) store(ctx context.Context, t storage.TenantID, in Incoming) (S
 	row.DatasetCRC = crcBehind(row.Blob.CRC32C, head[:h.DatasetOffset], row.Blob.Location.Length-h.DatasetOffset)
 	// From here on the bytes are durable: what follows must not be cut short by the peer.
 	stored, err := a.enter(context.WithoutCancel(ctx), t, row, known)
+	if err == nil && !stored.Duplicate {
+		a.quotas.count(t, size)
+	}
 	return stored, size, err
 }
 
@@ -275,12 +281,12 @@ func instance(h *dicom.Header, s Stored, sourceAET string) (index.Instance, erro
 }
 
 // enter makes a committed blob an instance of the index, or settles that it is a duplicate. A
-// blob that does not become an instance is erased.
+// blob that does not become an instance is erased, unless it may have become one: see unknown.
 func (a *Archive) enter(ctx context.Context, t storage.TenantID, row index.Instance, s Stored) (Stored, error) {
 	added, err := a.index.Add(ctx, t, row, false)
 	if err == nil && added.Existing != nil {
 		if added.Existing.Location == row.Blob.Location {
-			return s, nil // recovery met what is indexed already
+			return s, nil // a sweep, or another try of the engine, was faster
 		}
 		var same bool
 		same, err = a.identical(ctx, *added.Existing, row)
@@ -289,7 +295,7 @@ func (a *Archive) enter(ctx context.Context, t storage.TenantID, row index.Insta
 		case same:
 			s.Duplicate = true
 			return s, a.erase(ctx, row.Blob.Location)
-		case a.cfg.Duplicates == Replace:
+		case a.cfg.Duplicates == Replace || a.heals(ctx, *added.Existing, row):
 			added, err = a.index.Add(ctx, t, row, true)
 			if err == nil && added.Replaced != nil {
 				s.Replaced = true
@@ -300,12 +306,21 @@ func (a *Archive) enter(ctx context.Context, t storage.TenantID, row index.Insta
 		}
 	}
 	if err != nil {
+		if unknown(err) {
+			return s, err
+		}
 		if undo := a.erase(ctx, row.Blob.Location); undo != nil {
 			return s, fmt.Errorf("%w (and its blob stays for fsck: %v)", err, undo)
 		}
 		return s, err
 	}
 	return s, nil
+}
+
+// heals reports whether the row is the same object as the entry, whose bytes are damaged.
+func (a *Archive) heals(ctx context.Context, e index.Entry, row index.Instance) bool {
+	return e.TransferSyntaxUID == row.TransferSyntaxUID && e.DatasetCRC == row.DatasetCRC &&
+		errs.Is(a.blobs.Verify(ctx, e.Location), errs.Invalid)
 }
 
 // identical compares the data set of a committed blob with that of an entry, byte by byte.
