@@ -28,6 +28,7 @@ var fences = map[string][]string{
 	"database/sql":                 {"storage/sqldb", "storage/index", "platform"},
 	"github.com/jackc/pgx":         {"storage/sqldb", "storage/index/postgres"},
 	"github.com/minio/minio-go":    {"storage/blob/s3"},
+	"github.com/johannesboyne":     {"storage/blob/s3"},
 	"google.golang.org/grpc":       {"inference/kserve"},
 	"github.com/riverqueue/river":  {"platform/jobs"},
 	"github.com/twmb/franz-go":     {"platform/events/kafka"},
