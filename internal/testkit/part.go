@@ -75,6 +75,14 @@ func (p *OwnPart) Kill() {
 	}
 }
 
+// Stop ends it in its own way; what it keeps stays.
+func (p *OwnPart) Stop() {
+	p.t.Helper()
+	if _, err := p.run("stop"); err != nil {
+		p.t.Fatalf("stop %s: %v", filepath.Base(p.script), err)
+	}
+}
+
 // alive is false for a zombie too: where nobody reaps orphans they stay for ever.
 func alive(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
@@ -117,7 +125,11 @@ func (p *OwnPart) start() {
 		p.t.Fatalf("start %s: %v", filepath.Base(p.script), err)
 	}
 	p.URL = fields[0]
-	p.PID, _ = strconv.Atoi(strings.TrimPrefix(fields[1], "pid="))
+	for _, f := range fields[1:] { // some parts name more addresses before it
+		if pid, ok := strings.CutPrefix(f, "pid="); ok {
+			p.PID, _ = strconv.Atoi(pid)
+		}
+	}
 }
 
 // run calls the part's script. Exit code 3 means that something it needs is not installed.
