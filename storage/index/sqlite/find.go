@@ -66,8 +66,7 @@ func (ix *Index) Count(ctx context.Context, t storage.TenantID, q *query.Query) 
 func (ix *Index) Recent(ctx context.Context, t storage.TenantID, limit int) ([]*dicom.Dataset, error) {
 	var out []*dicom.Dataset
 	err := ix.read(ctx, t, func(c *sqldb.Conn, tenant int64) error {
-		rows, err := c.Query(selectStudies+`studies s INDEXED BY studies_arrived WHERE s.tenant=?
-			ORDER BY s.arrived DESC LIMIT ?`, tenant, limit)
+		rows, err := c.Query(selectStudies+recentStudies, tenant, limit)
 		if err != nil {
 			return err
 		}
@@ -302,14 +301,18 @@ func (f *finder) oneSeries(c *sqldb.Conn, st *studyRow, se *seriesMatch) (bool, 
 const (
 	selectStudies = `SELECT s.id, s.study_date, s.study_time, s.attrs, s.modalities, s.classes, s.series,
 		s.instances FROM `
-	studyOrder = ` ORDER BY s.study_date DESC, s.study_time DESC, s.id DESC LIMIT ? OFFSET ?`
-	studyAfter = ` AND (s.study_date, s.study_time, s.id) < (?,?,?)`
-	studyFrom  = ` AND (s.study_date, s.study_time, s.id) <= (?,?,?)`
+	selectCounts = `SELECT s.id, s.study_date, s.study_time, `
+	studyOrder   = ` ORDER BY s.study_date DESC, s.study_time DESC, s.id DESC LIMIT ? OFFSET ?`
+	studyAfter   = ` AND (s.study_date, s.study_time, s.id) < (?,?,?)`
+	studyFrom    = ` AND (s.study_date, s.study_time, s.id) <= (?,?,?)`
+
+	recentStudies = `studies s INDEXED BY studies_arrived WHERE s.tenant=? ORDER BY s.arrived DESC LIMIT ?`
 
 	selectSeriesMatches   = `SELECT e.id, e.attrs, e.instances FROM series e INDEXED BY series_order WHERE e.study=?`
 	seriesOrder           = ` ORDER BY e.number, e.id`
 	selectSeriesOfStudies = `SELECT e.id, e.attrs, e.instances, e.study FROM series e INDEXED BY series_order
 		WHERE e.study IN (SELECT value FROM json_each(?))`
+	seriesOfStudiesOrder = ` ORDER BY e.study, e.number, e.id`
 
 	selectInstances = `SELECT i.id, i.number, i.uid, i.class, i.syntax, `
 	fromInstances   = ` FROM instances i INDEXED BY instances_order WHERE i.series=? AND (i.number, i.id) > (?,?)`
@@ -328,8 +331,7 @@ func (f *finder) leap(c *sqldb.Conn) error {
 	if p.level == query.Instance {
 		count = "s.instances"
 	}
-	rows, err := c.Query(`SELECT s.id, s.study_date, s.study_time, `+count+` FROM `+p.from+p.studies.sql.String()+
-		studyOrder, append(append([]any{p.tenant}, p.studies.args...), -1, 0)...)
+	rows, err := c.Query(selectCounts+count+` FROM `+p.from+p.studies.sql.String()+studyOrder, append(append([]any{p.tenant}, p.studies.args...), -1, 0)...)
 	if err != nil {
 		return err
 	}
@@ -403,7 +405,7 @@ func (f *finder) readAllSeries(c *sqldb.Conn) error {
 		ids = strconv.AppendInt(append(ids, ','), st.id, 10)
 	}
 	ids[0] = '['
-	rows, err := c.Query(selectSeriesOfStudies+f.plan.series.sql.String()+` ORDER BY e.study, e.number, e.id`,
+	rows, err := c.Query(selectSeriesOfStudies+f.plan.series.sql.String()+seriesOfStudiesOrder,
 		append([]any{string(append(ids, ']'))}, f.plan.series.args...)...)
 	if err != nil {
 		return err
