@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench parts-stop
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ scale: build ## 200,000 instances at a flat rate; ten senders of 1 GB objects in
 KILLS ?= 50
 kill: build ## kill -9 at random moments, KILLS (50) rounds each of receiving, storing by web and deleting
 	AURELIUS_KILL_ROUNDS=$(KILLS) go test -count=1 -timeout 60m -run TestKill -v ./e2e
+
+parts-stop: ## end the peer services that tests have started (postgres, minio, redis, kafka)
+	@for part in postgres minio redis kafka; do INSTANCE=aurelius-test $(SHARED)/parts/$$part clean >/dev/null 2>&1 || true; done
 
 BENCH ?= --rounds 3
 bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--quick: 3)
