@@ -60,6 +60,7 @@ type Config struct {
 	// HighWater is (default twice that).
 	Space               func(context.Context) (free, total int64, err error)
 	LowWater, HighWater int64
+	Remeasure           time.Duration // how old a measurement may be; default 1 s, negative: always measured
 	// Ledger remembers what care has found; default: none, and then nothing is scrubbed.
 	Ledger     Ledger
 	ScrubEvery time.Duration // a round of scrubbing; default 30 days
@@ -99,6 +100,9 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 	}
 	if cfg.SealAfter == 0 {
 		cfg.SealAfter = time.Minute
+	}
+	if cfg.Remeasure == 0 {
+		cfg.Remeasure = time.Second
 	}
 	if cfg.ScrubEvery == 0 {
 		cfg.ScrubEvery = 30 * 24 * time.Hour

@@ -1,22 +1,22 @@
 package dicomweb
 
 import (
-	"bytes"
-	"context"
 	"encoding/binary"
 	"hash/fnv"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
-	"github.com/klauspost/compress/gzip"
 
+	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/dicomjson"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/gzipped"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
@@ -46,19 +46,28 @@ func (s *Service) metadata(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	root := s.root(c)
+	form := MetadataForm(s.root(c))
+	zipped := httpd.AcceptsGzip(c.Request)
 	c.Writer.Header()["Cache-Control"] = []string{revalidate}
-	if s.unchanged(c, statesTag(states, root)) {
+	if s.unchanged(c, statesTag(states, form, zipped)) {
 		return
 	}
-	packed := make([][]byte, len(states))
+	pieces := make([]gzipped.Piece, len(states))
 	for i, state := range states {
-		if packed[i], err = s.seriesMetadata(c.Request.Context(), state, root); err != nil {
+		if pieces[i], err = s.arch.SeriesMetadata(c.Request.Context(), s.tenant, state, form); err != nil {
 			s.fail(c, err)
 			return
 		}
 	}
-	s.cut(c, s.sendMetadata(c, mediaType, packed))
+	s.cut(c, sendMetadata(c, mediaType, zipped, pieces))
+}
+
+// MetadataForm is how metadata looks to those who come by root, the absolute URL of Root.
+func MetadataForm(root string) archive.Form {
+	return archive.Form{Name: "dicom+json 1 " + root, New: func() func([]byte, *dicom.Header) []byte {
+		w := headerWriter{root: root}
+		return w.append
+	}}
 }
 
 // instanceMetadata answers for one instance, which needs no cache.
@@ -91,127 +100,72 @@ func (s *Service) instanceMetadata(c *gin.Context, mediaType string) {
 	s.cut(c, t.end())
 }
 
-// statesTag names the metadata of series in their present state, as seen from one base URL.
-func statesTag(states []index.SeriesState, root string) string {
+// statesTag names the metadata of series in their present state. It is a strong validator when
+// all of them are sealed and sent as they lie.
+func statesTag(states []index.SeriesState, form archive.Form, zipped bool) string {
+	if len(states) == 1 && zipped && form.Sealed(states[0]) {
+		return states[0].Sealed.ETag
+	}
 	sum := fnv.New64a()
-	io.WriteString(sum, root)
+	io.WriteString(sum, form.Name)
+	weak := "W/"
+	if zipped && !slices.ContainsFunc(states, func(st index.SeriesState) bool { return !form.Sealed(st) }) {
+		weak = ""
+	}
 	for _, st := range states {
 		io.WriteString(sum, st.SeriesInstanceUID)
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], uint64(st.Revision))
 		sum.Write(b[:])
-	}
-	return `W/"` + strconv.FormatUint(sum.Sum64(), 36) + `"`
-}
-
-// seriesMetadata returns the JSON array of one series, compressed.
-func (s *Service) seriesMetadata(ctx context.Context, state index.SeriesState, root string) ([]byte, error) {
-	return s.arch.SeriesMetadata(s.tenant, state, root, func() ([]byte, error) {
-		// Others may wait for this answer when its first client goes away.
-		ctx := context.WithoutCancel(ctx)
-		where := index.Ref{StudyInstanceUID: state.StudyInstanceUID, SeriesInstanceUID: state.SeriesInstanceUID}
-		var out bytes.Buffer
-		zip := httpd.NewGzipWriter(&out)
-		w := headerWriter{root: root}
-		p := bodies.Get().(*[]byte)
-		defer bodies.Put(p)
-		buf := append((*p)[:0], '[')
-		n := 0
-		for h, err := range s.arch.Headers(ctx, s.tenant, where) {
-			if err != nil {
-				return nil, err
-			}
-			if n++; n > 1 {
-				buf = append(buf, ',')
-			}
-			if buf = w.append(buf, h); len(buf) > 64<<10 {
-				zip.Write(buf) // into memory: cannot fail
-				buf = buf[:0]
-			}
+		if weak == "" {
+			io.WriteString(sum, st.Sealed.ETag)
 		}
-		zip.Write(append(buf, ']'))
-		zip.Close()
-		*p = buf
-		return bytes.Clone(out.Bytes()), nil
-	})
+	}
+	return weak + `"` + strconv.FormatUint(sum.Sum64(), 36) + `"`
 }
 
-// sendMetadata answers with one or more compressed arrays as one.
-func (s *Service) sendMetadata(c *gin.Context, mediaType string, packed [][]byte) error {
-	h := c.Writer.Header()
-	h["Vary"] = append(h["Vary"], "Accept, Accept-Encoding")
-	zipped := httpd.AcceptsGzip(c.Request)
-	if zipped && len(packed) == 1 {
-		h["Content-Encoding"] = []string{"gzip"}
-		return sendBytes(c, mediaType, packed[0])
+// What stands around series in an array.
+var arrayBegin, arrayComma, arrayEnd = gzipped.Plain("["), gzipped.Plain(","), gzipped.Plain("]")
+
+// sendMetadata answers with the series as one array.
+func sendMetadata(c *gin.Context, mediaType string, zipped bool, series []gzipped.Piece) error {
+	array := make([]gzipped.Piece, 0, 2*len(series)+1)
+	size, next := int64(0), arrayBegin
+	for _, p := range series {
+		if p.Size > 0 {
+			array = append(array, next, p)
+			size, next = size+next.Size+p.Size, arrayComma
+		}
 	}
+	if len(array) == 0 {
+		array, size = append(array, arrayBegin), arrayBegin.Size
+	}
+	array, size = append(array, arrayEnd), size+arrayEnd.Size
+
+	h := c.Writer.Header()
 	h["Content-Type"] = []string{mediaType}
+	h["Vary"] = append(h["Vary"], "Accept, Accept-Encoding")
 	if zipped {
 		h["Content-Encoding"] = []string{"gzip"}
-	} else {
-		h["Content-Length"] = []string{strconv.FormatInt(unpackedSize(packed), 10)}
+		size = gzipped.Length(array)
 	}
+	h["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	sendHeader(c, http.StatusOK)
 	if c.Request.Method == http.MethodHead {
 		return nil
 	}
 	raw := httpd.Raw(c.Writer)
-	if !zipped {
-		return join(raw, packed)
+	if zipped {
+		return gzipped.Join(raw, array)
 	}
-	zip := httpd.NewGzipWriter(raw)
-	err := join(zip, packed)
-	if e := zip.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// unpackedSize returns the length of what join writes. gzip keeps the length of its content in
-// the last four bytes (RFC 1952); no series' metadata comes near 4 GiB.
-func unpackedSize(packed [][]byte) int64 {
-	n := int64(2)
-	for i, p := range packed {
-		inner := int64(binary.LittleEndian.Uint32(p[len(p)-4:])) - 2
-		if n += inner; i > 0 && inner > 0 && n > inner+2 {
-			n++ // the comma
-		}
-	}
-	return n
-}
-
-// join writes compressed JSON arrays as one array.
-func join(w io.Writer, packed [][]byte) error {
 	buf := copyBuffers.Get().(*[128 << 10]byte)
 	defer copyBuffers.Put(buf)
-	if _, err := io.WriteString(w, "["); err != nil {
-		return err
-	}
-	written := false
-	for _, p := range packed {
-		size := int64(binary.LittleEndian.Uint32(p[len(p)-4:])) - 2
-		if size <= 0 {
-			continue
-		}
-		if written {
-			if _, err := io.WriteString(w, ","); err != nil {
-				return err
-			}
-		}
-		written = true
-		zip, err := gzip.NewReader(bytes.NewReader(p))
-		if err != nil {
-			return err
-		}
-		if _, err := io.CopyN(io.Discard, zip, 1); err != nil { // its own bracket
-			return err
-		}
-		if _, err := io.CopyBuffer(onlyWriter{w}, onlyReader{io.LimitReader(zip, size)}, buf[:]); err != nil {
+	for _, p := range array {
+		if _, err := io.CopyBuffer(onlyWriter{raw}, onlyReader{p.Open()}, buf[:]); err != nil {
 			return err
 		}
 	}
-	_, err := io.WriteString(w, "]")
-	return err
+	return nil
 }
 
 // headerWriter makes headers into DICOM JSON. What was left out of the header gets the URL it

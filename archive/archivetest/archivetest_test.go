@@ -11,6 +11,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/archive/archivetest"
+	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -140,12 +141,20 @@ func TestMetadataIsBuiltOncePerRevision(t *testing.T) {
 	path := fixtures(t)[0]
 	s := store(t, a, path)
 	built := 0
+	form := archive.Form{Name: "count", New: func() func([]byte, *dicom.Header) []byte {
+		built++
+		return func(dst []byte, _ *dicom.Header) []byte { return append(dst, byte('0'+built)) }
+	}}
 	get := func() []byte {
 		states, err := a.Series(t.Context(), tenant, index.Ref{SeriesInstanceUID: s.SeriesInstanceUID})
 		if err != nil || len(states) != 1 {
 			t.Fatalf("Series: %v, %v", states, err)
 		}
-		b, err := a.SeriesMetadata(tenant, states[0], "json", func() ([]byte, error) { built++; return []byte{byte(built)}, nil })
+		p, err := a.SeriesMetadata(t.Context(), tenant, states[0], form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(p.Open())
 		if err != nil {
 			t.Fatal(err)
 		}
