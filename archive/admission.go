@@ -96,9 +96,6 @@ func (q *quotas) refresh(t storage.TenantID) {
 	delete(q.byID, t)
 }
 
-// spaceAge is how old a measurement of the medium may be.
-const spaceAge = time.Second
-
 // space watches the medium: it refuses from the moment less than low is free until more than high
 // is, so that a store that hovers at the mark does not flap. Safe for concurrent use.
 type space struct {
@@ -116,7 +113,7 @@ func (s *space) refuses(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.read) < spaceAge {
+	if time.Since(s.read) < s.a.cfg.Remeasure {
 		return s.full
 	}
 	free, total, err := s.a.cfg.Space(ctx)

@@ -24,6 +24,10 @@ type memIndex struct {
 	ends        map[blob.Location]int64
 	pending     []blob.Location
 	addErr      error
+
+	before    func() // an Add that waits for somebody else
+	lost      error  // the answer of Add
+	lostAfter bool   // it was written all the same
 }
 
 func newMemIndex() *memIndex {
@@ -36,7 +40,20 @@ func under(e index.Entry, r index.Ref) bool {
 		(r.SOPInstanceUID == "" || r.SOPInstanceUID == e.SOPInstanceUID)
 }
 
-func (x *memIndex) Add(_ context.Context, _ storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
+func (x *memIndex) Add(ctx context.Context, t storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
+	if wait := x.before; wait != nil {
+		wait()
+	}
+	if x.lost == nil || x.lostAfter {
+		added, err := x.add(ctx, t, in, replace)
+		if x.lost == nil {
+			return added, err
+		}
+	}
+	return index.Added{}, x.lost
+}
+
+func (x *memIndex) add(_ context.Context, _ storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.addErr != nil {

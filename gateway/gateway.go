@@ -2,6 +2,7 @@
 //
 //	/jobs    jobs.go    what the nodes are working on, cancel, retry
 //	/events  events.go  what has changed in the archive
+//	/trash   trash.go   what was deleted, back or gone for good
 //
 // Its JSON is snake_case, its failures are problem documents (RFC 9457). It leaves out whatever
 // DICOMweb has a transaction for.
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 	"github.com/aurelius-imaging/aurelius/platform/jobs"
@@ -21,23 +23,25 @@ import (
 
 // Config configures the door; what is nil is not mounted.
 type Config struct {
-	Tenant storage.TenantID // default storage.DefaultTenant
-	Jobs   *jobs.Queue
-	Events http.Handler // GET /events, and what lies below
-	Log    *slog.Logger // default slog.Default()
+	Tenant  storage.TenantID // default storage.DefaultTenant
+	Jobs    *jobs.Queue
+	Events  http.Handler     // GET /events, and what lies below
+	Archive *archive.Archive // /trash
+	Log     *slog.Logger     // default slog.Default()
 }
 
 // API answers the platform's requests. Safe for concurrent use.
 type API struct {
-	tenant storage.TenantID
-	jobs   *jobs.Queue
-	events http.Handler
-	log    *slog.Logger
+	tenant  storage.TenantID
+	jobs    *jobs.Queue
+	events  http.Handler
+	archive *archive.Archive
+	log     *slog.Logger
 }
 
 // New returns the door.
 func New(cfg Config) *API {
-	a := &API{tenant: cfg.Tenant, jobs: cfg.Jobs, events: cfg.Events, log: cfg.Log}
+	a := &API{tenant: cfg.Tenant, jobs: cfg.Jobs, events: cfg.Events, archive: cfg.Archive, log: cfg.Log}
 	if a.tenant == "" {
 		a.tenant = storage.DefaultTenant
 	}
@@ -60,6 +64,11 @@ func (a *API) Register(r gin.IRouter) {
 		handle(http.MethodGet, "/jobs/:id", a.getJob)
 		handle(http.MethodPost, "/jobs/:id/cancel", a.cancelJob)
 		handle(http.MethodPost, "/jobs/:id/retry", a.retryJob)
+	}
+	if a.archive != nil {
+		handle(http.MethodGet, "/trash", a.listTrash)
+		handle(http.MethodPost, "/trash/:study/restore", a.restoreTrash)
+		handle(http.MethodDelete, "/trash/:study", a.purgeTrash)
 	}
 	if a.events != nil {
 		handle(http.MethodGet, "/events", gin.WrapH(a.events))
