@@ -21,6 +21,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/gzipped"
+	"github.com/aurelius-imaging/aurelius/platform/cache"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -45,6 +46,9 @@ type Config struct {
 	Metrics       prometheus.Registerer // default: none
 	Auditor       Auditor               // default: none
 
+	// Shared has the metadata of a series that still grows made once for all nodes; nil: each
+	// node makes its own.
+	Shared cache.Cache
 	// Derived keeps what is made of quiet series; nil: nothing is. A series is sealed when it has
 	// been quiet for SealAfter (default 1 min), in the Form (default: the first asked for).
 	Derived   blob.Store
@@ -77,8 +81,8 @@ type Archive struct {
 	index    index.Index
 	log      *slog.Logger
 	metrics  *metrics
-	metadata *cache[metadataKey, gzipped.Piece]
-	frames   *cache[blob.Location, *pixel.FrameIndex]
+	metadata *lru[metadataKey, gzipped.Piece]
+	frames   *lru[blob.Location, *pixel.FrameIndex]
 	building singleflight.Group
 	form     atomic.Pointer[Form] // of what is sealed, once it is known
 	kick     chan struct{}        // wakes the eraser
@@ -115,8 +119,8 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 	}
 	a := &Archive{
 		cfg: cfg, blobs: blobs, index: ix, log: cfg.Logger, metrics: newMetrics(cfg.Metrics),
-		metadata: newCache[metadataKey, gzipped.Piece](cfg.MetadataCache),
-		frames:   newCache[blob.Location, *pixel.FrameIndex](cfg.FrameCache),
+		metadata: newLRU[metadataKey, gzipped.Piece](cfg.MetadataCache),
+		frames:   newLRU[blob.Location, *pixel.FrameIndex](cfg.FrameCache),
 		kick:     make(chan struct{}, 1),
 		quotas:   quotas{index: ix},
 	}

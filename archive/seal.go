@@ -25,8 +25,12 @@ import (
 // without seal, which SweepSeals finds; a stale one, which is on the index's list. A seal whose
 // object cannot be read costs time only: everything in it can be made again.
 
-// SealOnce seals up to limit series that are quiet and erases what is stale. It returns how many
-// it sealed. Several nodes may do it at once: the work may be done twice, the seal counts once.
+// sealsPerTick bounds a round of Run, which has other things to do: some 30,000 series an hour.
+const sealsPerTick = 100
+
+// SealOnce seals up to limit series that are quiet and erases what is stale; Run calls it. It
+// returns how many it sealed. Several nodes may do it at once: the work may be done twice, the
+// seal counts once.
 func (a *Archive) SealOnce(ctx context.Context, limit int) (int, error) {
 	f := a.form.Load()
 	if a.cfg.Derived == nil {
@@ -122,7 +126,7 @@ func (f Form) suffix() string {
 // anew.
 func (a *Archive) obtainMetadata(ctx context.Context, t storage.TenantID, s index.SeriesState, f Form) (gzipped.Piece, error) {
 	if s.Sealed == nil || a.cfg.Derived == nil {
-		return a.buildMetadata(ctx, t, s, f, gzipped.Fast)
+		return a.growingMetadata(ctx, t, s, f)
 	}
 	if f.Sealed(s) {
 		p, err := a.readSeal(ctx, *s.Sealed)
@@ -131,17 +135,17 @@ func (a *Archive) obtainMetadata(ctx context.Context, t storage.TenantID, s inde
 		}
 		a.log.Warn("a sealed object cannot be read; the headers are", "err", err)
 		if errs.Is(err, errs.Unavailable) {
-			return a.buildMetadata(ctx, t, s, f, gzipped.Fast)
+			return a.growingMetadata(ctx, t, s, f)
 		}
 	} else if f.Name != a.form.Load().Name { // for somebody who comes by another URL
-		return a.buildMetadata(ctx, t, s, f, gzipped.Fast)
+		return a.growingMetadata(ctx, t, s, f)
 	}
 	p, done, err := a.seal(ctx, t, s, f)
 	if err != nil {
 		a.log.Warn("sealing failed, will be tried again", "err", err)
 	}
 	if !done {
-		return a.buildMetadata(ctx, t, s, f, gzipped.Fast)
+		return a.growingMetadata(ctx, t, s, f)
 	}
 	return p, nil
 }
@@ -164,8 +168,13 @@ func (a *Archive) readSeal(ctx context.Context, s index.Seal) (gzipped.Piece, er
 	if sum := fmt.Sprintf(`"%08x-`, crc32.Checksum(object, castagnoli)); len(s.ETag) < len(sum) || s.ETag[:len(sum)] != sum {
 		return gzipped.Piece{}, errs.Errorf(errs.Invalid, op, "a sealed object is damaged")
 	}
+	return parseSealed(object), nil
+}
+
+// parseSealed is appendSealed read, of at least sealTrailer bytes.
+func parseSealed(object []byte) gzipped.Piece {
 	blocks, trailer := object[:len(object)-sealTrailer], object[len(object)-sealTrailer:]
-	return gzipped.Piece{Blocks: blocks, Size: int64(binary.LittleEndian.Uint64(trailer)), CRC32: binary.LittleEndian.Uint32(trailer[8:])}, nil
+	return gzipped.Piece{Blocks: blocks, Size: int64(binary.LittleEndian.Uint64(trailer)), CRC32: binary.LittleEndian.Uint32(trailer[8:])}
 }
 
 // maxSealed is more than the metadata of any series: 100,000 instances take some 15 MB.
@@ -194,9 +203,12 @@ func (a *Archive) unseal(ctx context.Context) {
 	}
 }
 
+// sweepBack is how far SweepSeals looks back on a medium that is too large to walk.
+const sweepBack = 7 * 24 * time.Hour
+
 // SweepSeals erases derived objects that no seal names, left behind by a crash between object
-// and seal. Those younger than Config.Grace are left alone: they may be on their way. To be
-// called by a job now and then.
+// and seal. Those younger than Config.Grace are left alone: they may be on their way. On files
+// Recover has done it; on other media a job is to call it once a day.
 func (a *Archive) SweepSeals(ctx context.Context) (int, error) {
 	return a.sweepSeals(ctx, max(a.cfg.Grace, 0))
 }
@@ -205,13 +217,17 @@ func (a *Archive) sweepSeals(ctx context.Context, grace time.Duration) (int, err
 	if a.cfg.Derived == nil {
 		return 0, nil
 	}
-	before := time.Now().Add(-grace)
+	now := time.Now()
+	records := a.cfg.Derived.List(ctx, nil)
+	if l, ok := a.cfg.Derived.(blob.SinceLister); ok {
+		records = l.ListSince(ctx, now.Add(-sweepBack))
+	}
 	var orphans []blob.Location
-	for rec, err := range a.cfg.Derived.List(ctx, nil) {
+	for rec, err := range records {
 		if err != nil {
 			return 0, err
 		}
-		if rec.Received.After(before) {
+		if rec.Received.After(now.Add(-grace)) {
 			continue
 		}
 		named, err := a.index.HasSeal(ctx, rec.Location)

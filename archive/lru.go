@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// cache keeps the most recently used values up to a bound in bytes. Safe for concurrent use.
-type cache[K comparable, V any] struct {
+// lru keeps the most recently used values up to a bound in bytes. Safe for concurrent use.
+type lru[K comparable, V any] struct {
 	mu    sync.Mutex
 	bound int64
 	bytes int64
@@ -20,11 +20,11 @@ type cached[K comparable, V any] struct {
 	bytes int64
 }
 
-func newCache[K comparable, V any](bound int64) *cache[K, V] {
-	return &cache[K, V]{bound: bound, order: list.New(), byKey: map[K]*list.Element{}}
+func newLRU[K comparable, V any](bound int64) *lru[K, V] {
+	return &lru[K, V]{bound: bound, order: list.New(), byKey: map[K]*list.Element{}}
 }
 
-func (c *cache[K, V]) get(k K) (v V, ok bool) {
+func (c *lru[K, V]) get(k K) (v V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.byKey[k]
@@ -35,8 +35,8 @@ func (c *cache[K, V]) get(k K) (v V, ok bool) {
 	return e.Value.(*cached[K, V]).value, true
 }
 
-// put keeps v, which takes bytes; what is larger than a quarter of the cache is not kept.
-func (c *cache[K, V]) put(k K, v V, bytes int64) {
+// put keeps v, which takes bytes; what is larger than a quarter of it is not kept.
+func (c *lru[K, V]) put(k K, v V, bytes int64) {
 	if bytes > c.bound/4 {
 		return
 	}
@@ -52,7 +52,7 @@ func (c *cache[K, V]) put(k K, v V, bytes int64) {
 	}
 }
 
-func (c *cache[K, V]) drop(e *list.Element) {
+func (c *lru[K, V]) drop(e *list.Element) {
 	old := c.order.Remove(e).(*cached[K, V])
 	delete(c.byKey, old.key)
 	c.bytes -= old.bytes
