@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/value"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
@@ -273,7 +274,7 @@ func (d *Dataset) SetFloats(t tag.Tag, values ...float64) {
 			if i > 0 {
 				b = append(b, '\\')
 			}
-			b = append(b, formatDS(f)...)
+			b = append(b, value.FormatDS(f)...)
 		}
 	default:
 		ints := make([]int64, len(values))
@@ -284,15 +285,6 @@ func (d *Dataset) SetFloats(t tag.Tag, values ...float64) {
 		return
 	}
 	d.SetElement(Element{Tag: t, VR: v, Value: pad(b, v)})
-}
-
-// formatDS writes the number with as many digits as sixteen bytes hold.
-func formatDS(f float64) string {
-	s := strconv.FormatFloat(f, 'G', -1, 64)
-	for digits := 16; len(s) > 16 && digits > 0; digits-- {
-		s = strconv.FormatFloat(f, 'G', digits, 64)
-	}
-	return s
 }
 
 // SetItems sets a sequence.
