@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/minio/minio-go/v7"
@@ -76,8 +77,10 @@ func (s *Store) remove(ctx context.Context, keys []storage.Key) error {
 		objects[i].Key = s.object(k)
 	}
 	marked, err := s.removeObjects(ctx, objects)
-	for _, name := range marked {
-		err = errors.Join(err, s.removeVersions(ctx, name))
+	for _, o := range objects {
+		if s.versioned || marked[o.Key] {
+			err = errors.Join(err, s.removeVersions(ctx, o.Key))
+		}
 	}
 	return err
 }
@@ -85,19 +88,14 @@ func (s *Store) remove(ctx context.Context, keys []storage.Key) error {
 var errNotConfirmed = errors.New("the object store did not confirm a deletion")
 
 // removeObjects returns the objects that left a delete marker, and so all their bytes, behind.
-func (s *Store) removeObjects(ctx context.Context, objects []minio.ObjectInfo) (marked []string, err error) {
+func (s *Store) removeObjects(ctx context.Context, objects []minio.ObjectInfo) (marked map[string]bool, err error) {
+	marked = map[string]bool{}
 	left := map[[2]string]minio.ObjectInfo{}
 	for _, o := range objects {
 		left[[2]string{o.Key, o.VersionID}] = o
 	}
 	err = s.retry(ctx, "s3.Erase", func() error {
-		pending := slices.Collect(func(yield func(minio.ObjectInfo) bool) {
-			for _, o := range left {
-				if !yield(o) {
-					return
-				}
-			}
-		})
+		pending := slices.Collect(maps.Values(left))
 		results, err := s.core.RemoveObjectsWithIter(ctx, s.cfg.Bucket, slices.Values(pending), minio.RemoveObjectsOptions{})
 		if err != nil {
 			return err
@@ -110,7 +108,7 @@ func (s *Store) removeObjects(ctx context.Context, objects []minio.ObjectInfo) (
 			}
 			id := [2]string{r.ObjectName, r.ObjectVersionID}
 			if r.DeleteMarker && left[id].VersionID == "" {
-				marked = append(marked, r.ObjectName)
+				marked[r.ObjectName] = true
 			}
 			delete(left, id)
 		}

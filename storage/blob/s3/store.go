@@ -86,6 +86,7 @@ type Store struct {
 	core      *minio.Core
 	transport *transport
 	checksums atomic.Bool // the store takes checksums with its requests
+	versioned bool        // the bucket keeps what is deleted or overwritten
 
 	mu      sync.Mutex
 	closed  bool
@@ -128,6 +129,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.ensureBucket(ctx); err != nil {
 		t.base.CloseIdleConnections()
 		return nil, err
+	}
+	if v, err := core.GetBucketVersioning(ctx, cfg.Bucket); err == nil { // not every store knows the question
+		s.versioned = v.Status != "" // suspended: older versions are there
 	}
 	s.background.Go(func() { _, _ = s.Sweep(s.life, abandoned) }) // what it misses is there the next time
 	return s, nil
