@@ -42,6 +42,7 @@ type Item struct {
 	Err       error
 
 	open    func() (io.ReadCloser, error)
+	checked bool   // the content has a checksum, and its reader ends in an error where it differs
 	release func() // of what open needs; may be nil
 }
 
@@ -258,6 +259,9 @@ func (r *run) attempt(ctx context.Context, item Item, result *Result) {
 	}
 	stored, err := r.to.Store(ctx, r.tenant, archive.Incoming{Data: head, SourceAET: item.SourceAET})
 	result.Stored = stored
+	if err != nil && item.checked && src.err == nil {
+		_, _ = io.Copy(io.Discard, head) // an object that cannot be read, or not the one it was?
+	}
 	switch {
 	case src.err != nil:
 		result.Outcome, result.Err = unread(src.err), src.err

@@ -59,7 +59,7 @@ func (o *Orthanc) Check() error {
 	const op = "ingest.Orthanc"
 	rows, err := o.Index.Query(orthancVersion)
 	if err != nil {
-		return errs.E(errs.Invalid, op, err)
+		return &errs.Error{Kind: errs.Invalid, Op: op, Msg: "not the index of an Orthanc", Err: err}
 	}
 	defer rows.Close()
 	if !rows.Next() {
@@ -118,7 +118,7 @@ func (o *Orthanc) item(name, remoteAET string, a attachment) Item {
 	if _, ok := parseUUID(name); !ok {
 		return Item{Path: o.Dir, Err: errs.Errorf(errs.Invalid, "ingest.Orthanc", "the index names a file by something that is no UUID")}
 	}
-	i := Item{Path: o.path(name), Size: a.size, Cost: a.compressed}
+	i := Item{Path: o.path(name), Size: a.size, Cost: a.compressed, checked: true}
 	if remoteAET = strings.TrimSpace(remoteAET); len(remoteAET) <= 16 { // PS3.5 6.2, AE
 		i.SourceAET = remoteAET
 	}

@@ -124,7 +124,7 @@ func (z *zipWalk) walk(name string, r io.ReaderAt, size int64, modified time.Tim
 		label := name + "!" + f.Name
 		member := Item{
 			Path: label, Size: int64(min(f.UncompressedSize64, 1<<62)), Cost: int64(min(f.CompressedSize64, 1<<62)), ModTime: modified,
-			open: func() (io.ReadCloser, error) { return z.open(f) },
+			open: func() (io.ReadCloser, error) { return z.open(f) }, checked: true,
 		}
 		switch {
 		case f.Flags&1 != 0:

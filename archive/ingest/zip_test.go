@@ -54,7 +54,7 @@ func TestZip(t *testing.T) {
 	inner := func(n int) []byte {
 		return zipOf(t, entry{name: "object", b: object(t, n), method: zip.Deflate}, entry{name: "third.zip", b: third})
 	}
-	damaged := object(t, 7)
+	damaged, early := object(t, 7), object(t, 8)
 	whole := zipOf(t,
 		entry{name: "stored", b: object(t, 1)},
 		entry{name: "../../deflated", b: object(t, 2), method: zip.Deflate},
@@ -65,15 +65,18 @@ func TestZip(t *testing.T) {
 		entry{name: "broken.zip", b: []byte("PK\x03\x04 and nothing else")},
 		entry{name: "secret", b: object(t, 6), flags: 1},
 		entry{name: "damaged", b: damaged},
+		entry{name: "damaged early", b: early},
 		entry{name: "README", b: []byte("read me")},
 	)
 	at := bytes.Index(whole, damaged)
 	whole[at+len(damaged)-1] ^= 1 // in the pixels: only the checksum knows
+	at = bytes.Index(whole, early)
+	whole[at+400] ^= 0x80 // in the header: it cannot be read either
 	want := map[string]string{
 		"!stored": "stored", "!../../deflated": "stored", "!folder/bare": "stored",
 		"!inner.zip!object": "stored", "!deflated.ZIP!object": "stored",
 		"!inner.zip!third.zip": "not DICOM", "!deflated.ZIP!third.zip": "not DICOM",
-		"!broken.zip": "damaged", "!secret": "refused", "!damaged": "damaged", "!README": "not DICOM",
+		"!broken.zip": "damaged", "!secret": "refused", "!damaged": "damaged", "!damaged early": "damaged", "!README": "not DICOM",
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "export.zip")
