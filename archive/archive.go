@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
-	"github.com/aurelius-imaging/aurelius/dicom/pixel"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/gzipped"
@@ -82,7 +81,7 @@ type Archive struct {
 	log      *slog.Logger
 	metrics  *metrics
 	metadata *lru[metadataKey, gzipped.Piece]
-	frames   *lru[blob.Location, *pixel.FrameIndex]
+	frames   *lru[frameKey, frameTable]
 	building singleflight.Group
 	form     atomic.Pointer[Form] // of what is sealed, once it is known
 	kick     chan struct{}        // wakes the eraser
@@ -115,12 +114,12 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 		cfg.ScrubRate = 20 << 20
 	}
 	if cfg.Grace == 0 {
-		cfg.Grace = time.Hour
+		cfg.Grace = defaultGrace
 	}
 	a := &Archive{
 		cfg: cfg, blobs: blobs, index: ix, log: cfg.Logger, metrics: newMetrics(cfg.Metrics),
 		metadata: newLRU[metadataKey, gzipped.Piece](cfg.MetadataCache),
-		frames:   newLRU[blob.Location, *pixel.FrameIndex](cfg.FrameCache),
+		frames:   newLRU[frameKey, frameTable](cfg.FrameCache),
 		kick:     make(chan struct{}, 1),
 		quotas:   quotas{index: ix},
 	}

@@ -126,4 +126,7 @@ func (a *Archive) care(ctx context.Context) {
 	if _, err := a.Expire(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("emptying the trash failed, will be tried again", "err", err)
 	}
+	if _, err := a.SealOnce(ctx, sealsPerTick); err != nil && ctx.Err() == nil {
+		a.log.Warn("sealing series failed, will be tried again", "err", err)
+	}
 }

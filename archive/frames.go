@@ -8,6 +8,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/pixel"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
@@ -19,57 +20,67 @@ type Frames struct {
 	word           int // bytes of a sample word, for big endian
 }
 
+// frameKey names an instance; what is kept under it holds for one location, as the instance may
+// be replaced.
+type frameKey struct {
+	tenant         storage.TenantID
+	SOPInstanceUID string
+}
+
+type frameTable struct {
+	location blob.Location
+	index    *pixel.FrameIndex
+	word     int
+}
+
 // Frames returns access to the frames of one instance. No pixel data is errs.NotFound; frames
-// that cannot be told apart errs.Invalid.
+// that cannot be told apart errs.Invalid. The index is asked once: for the table too when it is
+// not kept here.
 func (a *Archive) Frames(ctx context.Context, t storage.TenantID, r index.Ref) (*Frames, error) {
-	e, err := a.one(ctx, t, r, 0)
+	key := frameKey{t, r.SOPInstanceUID}
+	table, known := a.frames.get(key)
+	var fields index.Fields
+	if !known {
+		fields = index.WithFrames | index.WithHeader
+	}
+	e, err := a.one(ctx, t, r, fields)
+	if err == nil && known && e.Location != table.location { // replaced
+		known = false
+		e, err = a.one(ctx, t, r, index.WithFrames|index.WithHeader)
+	}
 	if err != nil {
 		return nil, err
 	}
 	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
-	f := &Frames{Entry: e, TransferSyntax: syntax(e.TransferSyntaxUID)}
-	table, ok := a.frames.get(e.Location)
-	if !ok {
-		if e, err = a.one(ctx, t, r, index.WithFrames); err != nil {
+	if !known {
+		if table, err = newFrameTable(e); err != nil {
 			return nil, err
 		}
-		if len(e.Frames) == 0 {
-			return nil, a.frameless(ctx, t, r)
-		}
-		if table, err = pixel.Parse(e.Frames); err != nil {
-			return nil, err
-		}
-		a.frames.put(e.Location, table, int64(len(e.Frames)+256))
+		a.frames.put(key, table, int64(len(e.Frames)+256))
+		e.Header, e.Frames = nil, nil // large, and of no more use
 	}
-	f.Index = table
-	if f.TransferSyntax.BigEndian {
-		h, err := a.header(ctx, t, r)
-		if err != nil {
-			return nil, err
-		}
-		f.word = h.Pixel.VR.Size()
-	}
-	return f, nil
+	return &Frames{Entry: e, TransferSyntax: syntax(e.TransferSyntaxUID), Index: table.index, word: table.word}, nil
 }
 
-func (a *Archive) header(ctx context.Context, t storage.TenantID, r index.Ref) (*dicom.Header, error) {
-	e, err := a.one(ctx, t, r, index.WithHeader)
-	if err != nil {
-		return nil, err
+func newFrameTable(e index.Entry) (frameTable, error) {
+	table := frameTable{location: e.Location}
+	bigEndian := syntax(e.TransferSyntaxUID).BigEndian
+	if len(e.Frames) == 0 || bigEndian {
+		h, err := dicom.ParseHeader(e.Header)
+		switch {
+		case err != nil:
+			return table, err
+		case h.Pixel == nil:
+			return table, errs.Errorf(errs.NotFound, "archive.Frames", "the instance has no pixel data")
+		case len(e.Frames) == 0:
+			return table, errs.Errorf(errs.Invalid, "archive.Frames", "the pixel data of this instance is damaged: its frames cannot be told apart")
+		case bigEndian:
+			table.word = h.Pixel.VR.Size()
+		}
 	}
-	return dicom.ParseHeader(e.Header)
-}
-
-// frameless says why an instance has no frame table.
-func (a *Archive) frameless(ctx context.Context, t storage.TenantID, r index.Ref) error {
-	h, err := a.header(ctx, t, r)
-	switch {
-	case err != nil:
-		return err
-	case h.Pixel == nil:
-		return errs.Errorf(errs.NotFound, "archive.Frames", "the instance has no pixel data")
-	}
-	return errs.Errorf(errs.Invalid, "archive.Frames", "the pixel data of this instance is damaged: its frames cannot be told apart")
+	var err error
+	table.index, err = pixel.Parse(e.Frames)
+	return table, err
 }
 
 // OpenFrame opens frame n (1-based) as stored: the joined fragments, or the native bytes in
