@@ -33,7 +33,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	tick := time.NewTicker(q.cfg.Poll)
 	defer tick.Stop()
 	mine := q.candidates()
-	healthy, swept := true, q.now()
+	healthy, swept := true, time.Time{}
 	for ctx.Err() == nil {
 		err := q.schedule(ctx)
 		if err == nil {
