@@ -49,6 +49,9 @@ func (ix *Index) ExplainFixed() (map[string]string, error) {
 			"has":                   {selectHas, []any{"k", 1, 1}},
 			"entry":                 {selectEntry, []any{1, "1"}},
 			"remove a study":        {selectUnderStudy, []any{1, "1"}},
+			"discarded of a study":  {selectTrash + trashOfTenant + ` AND d.study=?` + newestTrash, []any{1, 2, "1", 10}},
+			"expired":               {selectExpired, []any{1, 10}},
+			"discarded one":         {selectDiscarded, []any{1}},
 		} {
 			var plan string
 			if err := explain(c, &plan, s.sql, s.args...); err != nil {
@@ -73,4 +76,20 @@ func explain(c *sqldb.Conn, plan *string, sql string, args ...any) error {
 	}
 	*plan = strings.Join(lines, "\n")
 	return r.Err()
+}
+
+// Uncount drops what is counted and counts it as the migration does.
+func (ix *Index) Uncount() error {
+	scripts, err := scripts()
+	if err != nil {
+		return err
+	}
+	count := scripts[2][strings.Index(scripts[2], "INSERT INTO usage"):]
+	return ix.db.Write(context.Background(), sqldb.Durable, func(c *sqldb.Conn) error {
+		if _, err := c.Exec(`DELETE FROM usage`); err != nil {
+			return err
+		}
+		_, err := c.Exec(strings.TrimRight(strings.TrimSpace(count), ";"))
+		return err
+	})
 }
