@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -15,6 +18,10 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob"
+	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/sqlite"
 )
 
 // discard is a client that costs nothing.
@@ -71,5 +78,79 @@ func BenchmarkHandlers(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkSeriesMetadata times the metadata of a series that is not in memory, on the real
+// engines: from its headers, and as it was sealed. With DROP=1 the kernel forgets the files too
+// (root only).
+//
+//	BENCH_DIR=/on/the/disk [DROP=1] go test ./dicomweb -run '^$' -bench SeriesMetadata -benchtime 20x
+func BenchmarkSeriesMetadata(b *testing.B) {
+	for _, instances := range []int{200, 1000} {
+		dir, err := os.MkdirTemp(os.Getenv("BENCH_DIR"), "seal-bench")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		open := func(name string) blob.Store {
+			s, err := fs.Open(fs.Config{Dir: filepath.Join(dir, name)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { s.Close() })
+			return s
+		}
+		blobs, derived := open("instances"), open("derived")
+		ix, err := sqlite.Open(filepath.Join(dir, "index"), sqlite.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer ix.Close()
+		form := dicomweb.MetadataForm("http://pacs.example.org:8042" + dicomweb.Root)
+		node := func(derived blob.Store) *archive.Archive {
+			return archive.New(archive.Config{Derived: derived, SealAfter: -time.Hour, Form: form}, blobs, ix)
+		}
+		arch := node(derived)
+		slice, uid := first(b)[0], []byte(firstInstance(1))
+		for i := range instances {
+			other := bytes.ReplaceAll(slice, uid, fmt.Appendf(nil, "%s.%03d", uid[:len(uid)-4], i))
+			if _, err := arch.Store(b.Context(), storage.DefaultTenant, archive.Incoming{Data: bytes.NewReader(other)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		begun := time.Now()
+		if n, err := arch.SealOnce(b.Context(), 1); err != nil || n != 1 {
+			b.Fatal(n, err)
+		}
+		b.Logf("%d instances sealed in %v", instances, time.Since(begun))
+		read := func(b *testing.B, derived blob.Store) {
+			b.ReportAllocs()
+			size := 0
+			for b.Loop() {
+				if os.Getenv("DROP") != "" {
+					b.StopTimer()
+					if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				arch := node(derived) // with nothing in memory
+				states, err := arch.Series(b.Context(), storage.DefaultTenant, index.Ref{})
+				if err != nil || len(states) != 1 {
+					b.Fatal(states, err)
+				}
+				p, err := arch.SeriesMetadata(b.Context(), storage.DefaultTenant, states[0], form)
+				if err != nil {
+					b.Fatal(err)
+				}
+				size = len(p.Blocks)
+			}
+			b.ReportMetric(float64(size), "bytes")
+		}
+		for range 3 { // in turn, as the machine is shared
+			b.Run(fmt.Sprintf("%d/headers", instances), func(b *testing.B) { read(b, nil) })
+			b.Run(fmt.Sprintf("%d/sealed", instances), func(b *testing.B) { read(b, derived) })
+		}
 	}
 }
