@@ -1,8 +1,9 @@
 // Package gateway is the door of the platform itself: REST beside DICOM, one file per topic.
 //
 //	/jobs    jobs.go    what the nodes are working on, cancel, retry
-//	/events  events.go  what has changed in the archive
 //	/trash   trash.go   what was deleted, back or gone for good
+//	/events  platform/events.Stream: what changes in the archive, as it does
+//	/webhooks  webhooks.go  who is told of it
 //
 // Its JSON is snake_case, its failures are problem documents (RFC 9457). It leaves out whatever
 // DICOMweb has a transaction for.
@@ -17,31 +18,34 @@ import (
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
+	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/platform/jobs"
 	"github.com/aurelius-imaging/aurelius/storage"
 )
 
 // Config configures the door; what is nil is not mounted.
 type Config struct {
-	Tenant  storage.TenantID // default storage.DefaultTenant
-	Jobs    *jobs.Queue
-	Events  http.Handler     // GET /events, and what lies below
-	Archive *archive.Archive // /trash
-	Log     *slog.Logger     // default slog.Default()
+	Tenant   storage.TenantID // default storage.DefaultTenant
+	Jobs     *jobs.Queue
+	Events   http.Handler // GET /events: an events.Stream
+	Webhooks *events.Webhooks
+	Archive  *archive.Archive // /trash
+	Log      *slog.Logger     // default slog.Default()
 }
 
 // API answers the platform's requests. Safe for concurrent use.
 type API struct {
-	tenant  storage.TenantID
-	jobs    *jobs.Queue
-	events  http.Handler
-	archive *archive.Archive
-	log     *slog.Logger
+	tenant   storage.TenantID
+	jobs     *jobs.Queue
+	events   http.Handler
+	webhooks *events.Webhooks
+	archive  *archive.Archive
+	log      *slog.Logger
 }
 
 // New returns the door.
 func New(cfg Config) *API {
-	a := &API{tenant: cfg.Tenant, jobs: cfg.Jobs, events: cfg.Events, archive: cfg.Archive, log: cfg.Log}
+	a := &API{tenant: cfg.Tenant, jobs: cfg.Jobs, events: cfg.Events, webhooks: cfg.Webhooks, archive: cfg.Archive, log: cfg.Log}
 	if a.tenant == "" {
 		a.tenant = storage.DefaultTenant
 	}
@@ -72,7 +76,13 @@ func (a *API) Register(r gin.IRouter) {
 	}
 	if a.events != nil {
 		handle(http.MethodGet, "/events", gin.WrapH(a.events))
-		handle(http.MethodGet, "/events/*rest", gin.WrapH(a.events))
+	}
+	if a.webhooks != nil {
+		handle(http.MethodGet, "/webhooks", a.listWebhooks)
+		handle(http.MethodPost, "/webhooks", a.createWebhook)
+		handle(http.MethodGet, "/webhooks/:id", a.getWebhook)
+		handle(http.MethodDelete, "/webhooks/:id", a.deleteWebhook)
+		handle(http.MethodPost, "/webhooks/:id/test", a.testWebhook)
 	}
 }
 

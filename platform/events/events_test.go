@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,4 +182,16 @@ func same(t testing.TB, what string, got, want []string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: %d events, want %d\n got %v\nwant %v", what, len(got), len(want), got, want)
 	}
+}
+
+// counting counts the questions to an index.
+type counting struct {
+	inner events.Changes
+	asked atomic.Int64
+}
+
+// Changes implements events.Changes.
+func (c *counting) Changes(ctx context.Context, t storage.TenantID, after int64, limit int) ([]index.Change, error) {
+	c.asked.Add(1)
+	return c.inner.Changes(ctx, t, after, limit)
 }

@@ -97,7 +97,7 @@ func (w *Webhooks) Create(ctx context.Context, t storage.TenantID, address strin
 			return err
 		}
 		if n >= maxHooks {
-			return errs.Errorf(errs.Exhausted, op, "there are %d webhooks already", n)
+			return errs.Errorf(errs.Conflict, op, "there are %d webhooks already", n)
 		}
 		if _, err := tx.Exec(insertHook, hook.ID, string(t), hook.URL, hook.secret, ts.String(), hook.Created.UnixNano()); err != nil {
 			return err
@@ -219,13 +219,14 @@ func (w *Webhooks) Delete(ctx context.Context, t storage.TenantID, id string) er
 	return err
 }
 
-// Test sends a signed request without events and returns what was answered: nil is 2xx.
-func (w *Webhooks) Test(ctx context.Context, t storage.TenantID, id string) error {
+// Test sends a signed request without events. Refused is why it was not answered with 2xx, nil
+// when it was.
+func (w *Webhooks) Test(ctx context.Context, t storage.TenantID, id string) (refused, err error) {
 	hook, err := w.get(ctx, t, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return w.sender.send(ctx, hook, nil)
+	return w.sender.send(ctx, hook, nil), nil
 }
 
 func (w *Webhooks) wake() {
