@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -28,13 +29,13 @@ func Files(lim Limits, paths ...string) Source {
 	}
 }
 
-// Measure counts the files under the paths and their bytes, without opening any.
-func Measure(paths ...string) (files, bytes int64) {
+// Measure counts the files under the paths and their bytes, without opening any, until ctx ends.
+func Measure(ctx context.Context, paths ...string) (files, bytes int64) {
 	w := &walker{linked: map[string]bool{}, countOnly: true}
 	w.yield = func(i Item) bool {
 		files++
 		bytes += i.Cost
-		return true
+		return ctx.Err() == nil
 	}
 	for _, path := range paths {
 		w.named(path)

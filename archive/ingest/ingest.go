@@ -105,7 +105,7 @@ func (s *Summary) Fine() bool {
 
 // Options of a run; the zero value is usable.
 type Options struct {
-	Workers int           // objects on their way at one time; default twice the cores, at least 4
+	Workers int           // objects on their way at one time; default twice the cores, at least 8: most of them wait for the disk
 	Journal *Journal      // what an earlier run did, and where this one notes what it does; default none
 	Pause   time.Duration // before the second try when an engine is down, then twice that, ...; default 1 s
 }
@@ -120,7 +120,7 @@ const (
 // disk or quota that is full, or engines that stay down; what was told before it holds.
 func Run(ctx context.Context, to Storer, t storage.TenantID, src Source, opt Options, each func(Result)) (Summary, error) {
 	if opt.Workers <= 0 {
-		opt.Workers = max(4, 2*runtime.NumCPU())
+		opt.Workers = max(8, 2*runtime.NumCPU())
 	}
 	if opt.Pause <= 0 {
 		opt.Pause = time.Second

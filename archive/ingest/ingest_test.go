@@ -145,7 +145,7 @@ func TestFilesThatWereNamed(t *testing.T) {
 	}
 	got, _ := outcomes(t, dir, ingest.Files(ingest.Limits{}, filepath.Join(dir, "a"), filepath.Join(dir, "link"), filepath.Join(dir, "none")), ingest.Options{})
 	expect(t, got, map[string]string{"a": "stored", "link/c": "stored", "none": "missing"})
-	if files, size := ingest.Measure(dir); files != 2 || size != int64(len(object(t, 1))+len(object(t, 2))) {
+	if files, size := ingest.Measure(t.Context(), dir); files != 2 || size != int64(len(object(t, 1))+len(object(t, 2))) {
 		t.Errorf("measured %d files, %d bytes", files, size)
 	}
 }
