@@ -37,6 +37,7 @@ type answer struct {
 	Asked   int     `json:"asked"`
 	P50     float64 `json:"p50_us"`
 	P99     float64 `json:"p99_us"`
+	Small   float64 `json:"small_p50_us"` // of the small index, asked in turns
 	Matches float64 `json:"matches"`
 }
 
@@ -193,8 +194,8 @@ func (a *asker) prepare() error {
 	return nil
 }
 
-// askAll times every shape.
-func askAll(ctx context.Context, h hospital, e engine, dir string) (out []answer, err error) {
+// newAsker opens an index and looks through what it was filled with.
+func newAsker(ctx context.Context, h hospital, e engine, dir string) (*asker, error) {
 	p, err := readProgress(dir, e.name)
 	if err != nil {
 		return nil, err
@@ -203,13 +204,27 @@ func askAll(ctx context.Context, h hospital, e engine, dir string) (out []answer
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
 	a := &asker{h: h, ix: ix, rand: rand.New(rand.NewPCG(h.seed, 77)), loaded: p} //nolint:gosec // made-up data
 	if err := a.prepare(); err != nil {
+		return nil, errors.Join(err, ix.Close())
+	}
+	return a, nil
+}
+
+// askAll times every shape, in turns with the small index.
+func askAll(ctx context.Context, h hospital, e, small engine, dir string) (out []answer, err error) {
+	a, err := newAsker(ctx, h, e, dir)
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, a.ix.Close()) }()
+	b, err := newAsker(ctx, h, small, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.ix.Close()) }()
 	for _, s := range shapes {
-		r, err := s.time(ctx, a)
+		r, err := s.time(ctx, a, b)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", s.Name, err)
 		}
@@ -218,25 +233,39 @@ func askAll(ctx context.Context, h hospital, e engine, dir string) (out []answer
 	return out, nil
 }
 
-func (s shape) time(ctx context.Context, a *asker) (answer, error) {
-	var took []time.Duration
+func (s shape) time(ctx context.Context, a, small *asker) (answer, error) {
+	var took, tookSmall []time.Duration
 	matches, begin := 0, time.Now()
 	for i := range warmUp + questions {
-		if len(took) > 10 && time.Since(begin) > patience {
+		impatient := time.Since(begin) > patience
+		if len(took) > 10 && impatient {
 			break
 		}
-		at := time.Now()
-		n, err := s.ask(ctx, a)
+		one, n, err := s.once(ctx, a)
 		if err != nil {
 			return answer{}, err
 		}
-		if d := time.Since(at); i >= warmUp || time.Since(begin) > patience {
-			took = append(took, d)
+		two, _, err := s.once(ctx, small)
+		if err != nil {
+			return answer{}, err
+		}
+		if i >= warmUp || impatient {
+			took, tookSmall = append(took, one), append(tookSmall, two)
 			matches += n
 		}
 	}
+	return answer{Name: s.Name, Indexed: s.Indexed, Asked: len(took), P50: quantile(took, .5), P99: quantile(took, .99),
+		Small: quantile(tookSmall, .5), Matches: float64(matches) / float64(len(took))}, nil
+}
+
+func (s shape) once(ctx context.Context, a *asker) (time.Duration, int, error) {
+	begin := time.Now()
+	n, err := s.ask(ctx, a)
+	return time.Since(begin), n, err
+}
+
+// quantile in microseconds.
+func quantile(took []time.Duration, q float64) float64 {
 	slices.Sort(took)
-	micro := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Nanoseconds()) / 1e3 }
-	return answer{Name: s.Name, Indexed: s.Indexed, Asked: len(took), P50: micro(.5), P99: micro(.99),
-		Matches: float64(matches) / float64(len(took))}, nil
+	return float64(took[int(q*float64(len(took)-1))].Nanoseconds()) / 1e3
 }

@@ -75,15 +75,21 @@ func (o *options) runChild(ctx context.Context) error {
 	if o.child == "load" {
 		result, err = load(ctx, h, e, o.dir, o.to)
 	} else {
-		var answers []answer
-		if answers, err = askAll(ctx, h, e, o.dir); err == nil {
-			result = asked{Answers: answers, RSS: peakRSS(), Server: e.server()}
-		}
+		result, err = o.ask(ctx, h, e)
 	}
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+func (o *options) ask(ctx context.Context, h hospital, e engine) (asked, error) {
+	small, err := openEngine(e.name+smallSuffix, o.dir, o.url)
+	if err != nil {
+		return asked{}, err
+	}
+	answers, err := askAll(ctx, h, e, small, o.dir)
+	return asked{Answers: answers, RSS: peakRSS(), Server: e.server()}, err
 }
 
 // asked is what a process that put all questions reports.
@@ -92,6 +98,9 @@ type asked struct {
 	RSS     int64    `json:"rss"`    // peak of ours
 	Server  int64    `json:"server"` // of the engine's processes, when they had answered
 }
+
+// smallest size, and that of the index that is asked in turns.
+const smallest = 10_000
 
 // result of one size; a file each.
 type result struct {
@@ -111,7 +120,7 @@ func (o *options) resultFile(engine string, size int) string {
 func (o *options) sizeList() (out []int, err error) {
 	for s := range strings.SplitSeq(o.sizes, ",") {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 10_000 || len(out) > 0 && n <= out[len(out)-1] {
+		if err != nil || n < smallest || len(out) > 0 && n <= out[len(out)-1] {
 			return nil, errors.New("sizes must ascend and start at 10000 or more")
 		}
 		out = append(out, n)
@@ -126,12 +135,12 @@ func (o *options) measure(ctx context.Context, name string) error {
 		return err
 	}
 	if name == "postgres" && o.url == "" {
-		url, pid, err := startPostgres(o.shared)
+		address, pid, err := startPostgres(o.shared)
 		if err != nil {
 			return err
 		}
 		own := *o
-		own.url = url
+		own.url = address
 		o = &own
 		if err := os.Setenv("SCALE_SERVER_PID", pid); err != nil {
 			return err
@@ -139,6 +148,15 @@ func (o *options) measure(ctx context.Context, name string) error {
 	}
 	e, err := openEngine(name, o.dir, o.url)
 	if err != nil {
+		return err
+	}
+	if name == "postgres" {
+		if err := createSmall(ctx, o.url); err != nil {
+			return err
+		}
+	}
+	var small loaded
+	if err := o.step(ctx, name+smallSuffix, &small, "load", smallest); err != nil {
 		return err
 	}
 	for _, size := range sizes {

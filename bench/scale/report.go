@@ -2,8 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,7 +13,7 @@ import (
 
 // report writes the table of every result there is.
 func (o *options) report() error {
-	files, err := filepath.Glob(filepath.Join(o.dir, "*-*.json"))
+	files, err := filepath.Glob(filepath.Join(o.dir, "*-[0-9]*.json"))
 	if err != nil {
 		return err
 	}
@@ -35,17 +35,27 @@ func (o *options) report() error {
 		}
 		return a.Size - b.Size
 	})
-	w := io.Writer(os.Stdout)
-	if o.out != "" {
-		f, err := os.Create(o.out)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		w = f
+	if o.out == "" {
+		_, err = os.Stdout.WriteString(table(results))
+		return err
 	}
-	_, err = io.WriteString(w, table(results))
-	return err
+	return insert(o.out, table(results))
+}
+
+// The table goes between two marks of a document, which are put at its end when it has none.
+const (
+	beginMark = "<!-- make bench-scale: begin -->\n"
+	endMark   = "<!-- make bench-scale: end -->\n"
+)
+
+func insert(file, text string) error {
+	b, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	before, rest, _ := strings.Cut(string(b), beginMark)
+	_, after, _ := strings.Cut(rest, endMark)
+	return os.WriteFile(file, []byte(before+beginMark+text+endMark+after), 0o644) //nolint:gosec // a document
 }
 
 // table has a row for each figure and a column for each engine and size.
@@ -59,14 +69,18 @@ func table(results []result) string {
 			}
 		}
 		fmt.Fprintf(&b, "### %s\n\n", engine)
-		fmt.Fprintf(&b, "`go run ./bench/scale -engines %s`, %d CPUs, load average %s, %s\n\n", engine, runtime.NumCPU(), each(own, ", ", func(r result) string {
-			return fmt.Sprintf("%.1f", r.Busy)
-		}), each(own, ", ", func(r result) string { return r.When[:10] }))
-		row := func(name string, cell func(r result) string) {
-			fmt.Fprintf(&b, "| %s | %s |\n", name, each(own, " | ", cell))
+		fmt.Fprintf(&b, "%d CPUs (%s), %s of memory; load average of the machine %s; %s", runtime.NumCPU(), cpuModel(), memory(),
+			each(own, ", ", func(r result) string { return fmt.Sprintf("%.1f", r.Busy) }),
+			each(own, ", ", func(r result) string { return r.When[:10] }))
+		if engine == "postgres" {
+			fmt.Fprintf(&b, "; durable commits, `%s`", postgresOptions)
 		}
-		row("", func(r result) string { return short(r.Size) })
-		row("---", func(result) string { return "---:" })
+		b.WriteString(".\n\n")
+		row := func(name string, cell func(r result) string) {
+			fmt.Fprintf(&b, "| %s | %s | |\n", name, each(own, " | ", cell))
+		}
+		fmt.Fprintf(&b, "| p50 / p99 ms (matches) | %s | last to 10 k |\n", each(own, " | ", func(r result) string { return short(r.Size) }))
+		fmt.Fprintf(&b, "| --- | %s | ---: |\n", each(own, " | ", func(result) string { return "---:" }))
 		row("instances", func(r result) string { return fmt.Sprint(r.Load.Instances) })
 		row("studies", func(r result) string { return fmt.Sprint(r.Load.Studies) })
 		row("bulk store rate, /s", func(r result) string { return fmt.Sprintf("%.0f", r.Load.BulkRate) })
@@ -82,13 +96,13 @@ func table(results []result) string {
 			if !s.Indexed {
 				name += " (walks)"
 			}
-			row(fmt.Sprintf("%s: p50, p99 ms (matches)", name), func(r result) string {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", name, each(own, " | ", func(r result) string {
 				if i >= len(r.Asked.Answers) {
 					return ""
 				}
 				a := r.Asked.Answers[i]
-				return fmt.Sprintf("%.2f, %.2f (%.0f)", a.P50/1e3, a.P99/1e3, a.Matches)
-			})
+				return fmt.Sprintf("%.2f / %.2f (%.0f)", a.P50/1e3, a.P99/1e3, a.Matches)
+			}), growth(own, i))
 		}
 		b.WriteByte('\n')
 	}
@@ -113,6 +127,33 @@ func each(rs []result, sep string, cell func(result) string) string {
 		cells[i] = cell(r)
 	}
 	return strings.Join(cells, sep)
+}
+
+// growth is the p50 of a shape at the largest size to that of the small index in the same
+// minute.
+func growth(rs []result, shape int) string {
+	last := rs[len(rs)-1].Asked.Answers
+	if shape >= len(last) || last[shape].Small == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", last[shape].P50/last[shape].Small)
+}
+
+func cpuModel() string {
+	b, _ := os.ReadFile("/proc/cpuinfo") // another system: no name
+	for line := range strings.Lines(string(b)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+func memory() string {
+	b, _ := os.ReadFile("/proc/meminfo") // as above
+	var kib int64
+	_, _ = fmt.Sscanf(string(b), "MemTotal: %d kB", &kib)
+	return fmt.Sprintf("%d GiB", kib>>20)
 }
 
 func mib(n int64) string { return fmt.Sprintf("%.0f", float64(n)/(1<<20)) }
