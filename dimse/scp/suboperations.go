@@ -174,8 +174,10 @@ func fitting(uids []string) []string {
 	return uids
 }
 
-// readAhead is how many instances are open before their turn, each with its first bytes read, so
-// that disk and network overlap. With buffers of aheadSize a retrieval holds some 2.5 MiB.
+// readAhead is how many instances are open before their turn, each with its first bytes read: an
+// object store answers them while the destination answers the one before (100 slices on MinIO in
+// 0.19 s instead of 0.33; on files it makes no difference). With buffers of aheadSize a retrieval
+// holds some 2.5 MiB.
 const (
 	readAhead = 3
 	aheadSize = 512 << 10
