@@ -203,12 +203,9 @@ func (a *Archive) unseal(ctx context.Context) {
 	}
 }
 
-// sweepBack is how far SweepSeals looks back on a medium that is too large to walk.
-const sweepBack = 7 * 24 * time.Hour
-
 // SweepSeals erases derived objects that no seal names, left behind by a crash between object
 // and seal. Those younger than Config.Grace are left alone: they may be on their way. On files
-// Recover has done it; on other media a job is to call it once a day.
+// Recover has done it; on shared media a job is to call it now and then, and it walks them all.
 func (a *Archive) SweepSeals(ctx context.Context) (int, error) {
 	return a.sweepSeals(ctx, max(a.cfg.Grace, 0))
 }
@@ -217,17 +214,13 @@ func (a *Archive) sweepSeals(ctx context.Context, grace time.Duration) (int, err
 	if a.cfg.Derived == nil {
 		return 0, nil
 	}
-	now := time.Now()
-	records := a.cfg.Derived.List(ctx, nil)
-	if l, ok := a.cfg.Derived.(blob.SinceLister); ok {
-		records = l.ListSince(ctx, now.Add(-sweepBack))
-	}
+	young := time.Now().Add(-grace)
 	var orphans []blob.Location
-	for rec, err := range records {
+	for rec, err := range a.cfg.Derived.List(ctx, nil) {
 		if err != nil {
 			return 0, err
 		}
-		if rec.Received.After(now.Add(-grace)) {
+		if rec.Received.After(young) {
 			continue
 		}
 		named, err := a.index.HasSeal(ctx, rec.Location)
