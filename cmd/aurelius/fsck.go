@@ -11,30 +11,33 @@ import (
 	"github.com/aurelius-imaging/aurelius/archive"
 )
 
-// fsckCmd checks a data directory that no server is using.
+// fsckCmd checks an archive: one in a data directory while no server uses it, one on shared engines
+// at any time.
 type fsckCmd struct {
-	Data    string `default:"data" placeholder:"DIR" help:"The data directory (${default})."`
-	Verify  bool   `help:"Read every object against its checksum."`
-	Repair  bool   `help:"Index whole objects that have no row; erase those that are duplicates."`
-	Rebuild bool   `help:"Set the index aside and make a new one from the objects alone."`
+	engineFlags `embed:""`
+	Verify      bool `help:"Read every object against its checksum."`
+	Repair      bool `help:"Index whole objects that have no row; erase those that are duplicates."`
+	Rebuild     bool `help:"Set the index aside and make a new one from the objects alone."`
 }
 
 func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
-	if _, err := os.Stat(filepath.Join(c.Data, studiesDir)); err != nil {
-		return fmt.Errorf("%s is no data directory of Aurelius: %w", c.Data, err)
+	if c.S3.Endpoint == "" {
+		if _, err := os.Stat(filepath.Join(c.Data, studiesBucket)); err != nil {
+			return fmt.Errorf("%s is no data directory of Aurelius: %w", c.Data, err)
+		}
 	}
-	open := openStores
+	open := c.open
 	if c.Rebuild {
-		open = func(dir string) (*stores, error) { return openEmpty(ctx, dir) }
+		open = c.openEmpty
 	}
-	st, err := open(c.Data)
+	st, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
 	a := archive.New(archive.Config{}, st.blobs, st.index)
 	if c.Rebuild {
-		n, err := a.Recover(ctx)
+		n, err := a.Rebuild(ctx)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // stored puts the first series into a data directory and returns its archive's stores.
 func stored(t *testing.T, dir string) (*stores, *archive.Archive) {
 	t.Helper()
-	st, err := openStores(dir)
+	st, err := (&engineFlags{Data: dir}).open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

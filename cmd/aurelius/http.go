@@ -10,12 +10,13 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicomweb"
+	"github.com/aurelius-imaging/aurelius/gateway"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 	"github.com/aurelius-imaging/aurelius/web"
 )
 
 // routes puts every HTTP door under one handler.
-func (c *serveCmd) routes(a *archive.Archive, log *slog.Logger, registry *prometheus.Registry) (http.Handler, error) {
+func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, log *slog.Logger, registry *prometheus.Registry) (http.Handler, error) {
 	base := httpd.NewBase(httpd.BaseConfig{})
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
@@ -26,6 +27,7 @@ func (c *serveCmd) routes(a *archive.Archive, log *slog.Logger, registry *promet
 		return nil, err
 	}
 	page.Register(r)
+	rest.Register(r)
 	alive := func(g *gin.Context) {
 		httpd.SetRoute(g.Writer, g.FullPath())
 		g.JSON(http.StatusOK, gin.H{"status": "ok", "version": version})

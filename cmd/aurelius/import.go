@@ -28,12 +28,12 @@ type importCmd struct {
 	Orthanc      string   `placeholder:"DIR" help:"Import the storage directory of an Orthanc that is stopped, and compare."`
 	OrthancIndex string   `name:"orthanc-index" placeholder:"FILE" help:"Orthanc's SQLite index (default: the file index in its directory)."`
 
-	Data       string `default:"data" placeholder:"DIR" help:"The data directory (${default})."`
-	URL        string `name:"url" placeholder:"http://HOST:PORT" help:"Store through the server at this address; default while a server uses the data directory: ${import_url}."`
-	Duplicates string `enum:"keep-first,replace" default:"keep-first" help:"Other bytes under a stored SOP Instance UID: keep-first refuses them, replace takes them."`
-	Workers    int    `short:"p" help:"Objects on their way at the same time; default twice the cores, at least 4."`
-	Resume     bool   `default:"true" negatable:"" help:"Continue where an import of the same paths was cut short."`
-	Report     string `placeholder:"FILE" help:"Write a JSON line for everything that was not stored, and for every difference from Orthanc."`
+	engineFlags `embed:""`
+	URL         string `name:"url" placeholder:"http://HOST:PORT" help:"Store through the server at this address; default while a server uses the data directory: ${import_url}."`
+	Duplicates  string `enum:"keep-first,replace" default:"keep-first" help:"Other bytes under a stored SOP Instance UID: keep-first refuses them, replace takes them."`
+	Workers     int    `short:"p" help:"Objects on their way at the same time; default twice the cores, at least 8."`
+	Resume      bool   `default:"true" negatable:"" help:"Continue where an import of the same paths was cut short."`
+	Report      string `placeholder:"FILE" help:"Write a JSON line for everything that was not stored, and for every difference from Orthanc."`
 }
 
 // importURL is where serve listens by default.
@@ -77,13 +77,12 @@ func (c *importCmd) Run(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, report.close()) }()
 
 	p := newImportProgress(os.Stderr, report)
-	p.measure(func() (files, bytes int64) {
-		if orthanc != nil {
-			files, bytes, _ = orthanc.Measure() // without it there is no forecast
-			return files, bytes
-		}
-		return ingest.Measure(c.Paths...)
-	}, orthanc == nil)
+	if orthanc != nil {
+		p.total, p.sum, _ = orthanc.Measure() // without it there is no forecast
+	} else {
+		p.measure(ctx, c.Paths)
+	}
+	defer p.end()
 	if n := journal.Known(); n > 0 {
 		p.say("continuing: %d files were stored by an earlier run; --no-resume reads them again", n)
 	}
@@ -127,11 +126,11 @@ func (c *importCmd) source() (ingest.Source, *orthancStorage, error) {
 	file := cmp.Or(c.OrthancIndex, filepath.Join(dir, "index"))
 	index, err := sqldb.OpenForeign(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %s", file, errs.Safe(err))
+		return nil, nil, fmt.Errorf("%s: %s", file, reason(err))
 	}
 	o := &orthancStorage{Orthanc: ingest.Orthanc{Dir: dir, Index: index}, index: index}
 	if err := o.Check(); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %s", file, errs.Safe(err)), index.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%s: %s", file, reason(err)), index.Close())
 	}
 	return o.Items(), o, nil
 }
@@ -144,16 +143,16 @@ type target interface {
 	close() error
 }
 
-// local is the data directory itself.
+// local is the archive itself: a data directory, or engines that nodes share.
 type local struct {
 	*archive.Archive
 	stores *stores
-	dir    string
+	about  string
 	stop   context.CancelFunc
 	done   chan error
 }
 
-func (l *local) name() string { return l.dir }
+func (l *local) name() string { return l.about }
 
 func (l *local) close() error {
 	l.stop()
@@ -169,8 +168,8 @@ func (c *importCmd) target(ctx context.Context) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStores(dir)
-	if errs.Is(err, errs.Unavailable) {
+	st, err := c.open(ctx)
+	if errs.Is(err, errs.Unavailable) && c.S3.Endpoint == "" { // the directory has its one owner
 		server, unreached := dialWeb(ctx, importURL)
 		if unreached != nil {
 			return nil, fmt.Errorf("%s: %s; and no server answers at %s: stop the process that uses it, or say --url", dir, errs.Safe(err), importURL)
@@ -190,7 +189,7 @@ func (c *importCmd) target(ctx context.Context) (target, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &local{Archive: a, stores: st, dir: dir, stop: stop, done: make(chan error, 1)}
+	l := &local{Archive: a, stores: st, about: dir + " " + c.S3.Endpoint + " " + c.S3.Prefix + " " + c.Database, stop: stop, done: make(chan error, 1)}
 	go func() { l.done <- a.Run(base) }()
 	return l, nil
 }
@@ -267,28 +266,29 @@ type importProgress struct {
 	files, bytes int64 // so far, in bytes of the source
 	objects      int64
 	total, sum   int64 // what there is; 0: not known yet
+
+	measuring sync.WaitGroup
+	stop      context.CancelFunc // of measuring
 }
 
 func newImportProgress(stderr *os.File, report *importReport) *importProgress {
 	return &importProgress{stderr: stderr, watched: isTerminal(stderr), report: report, begun: time.Now(), refused: map[errs.Kind]int{}}
 }
 
-// measure finds out how much there is, for the forecast; nobody waits for it.
-func (p *importProgress) measure(count func() (files, bytes int64), beside bool) {
+// measure finds out how much there is, for the forecast, beside the import; end waits for it.
+func (p *importProgress) measure(ctx context.Context, paths []string) {
 	if !p.watched {
 		return
 	}
-	run := func() {
-		files, bytes := count()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.total, p.sum = files, bytes
-	}
-	if beside {
-		go run() // it ends with the process: it only looks
-		return
-	}
-	run()
+	ctx, p.stop = context.WithCancel(ctx)
+	p.measuring.Go(func() {
+		files, bytes := ingest.Measure(ctx, paths...)
+		if ctx.Err() == nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.total, p.sum = files, bytes
+		}
+	})
 }
 
 func (p *importProgress) wipe() {
@@ -361,7 +361,7 @@ func (p *importProgress) show() {
 		left := time.Duration(float64(took) * (1 - part) / part).Round(time.Second)
 		const width = 24
 		bar := strings.Repeat("#", int(part*width))
-		line = fmt.Sprintf("[%-*s] %3.0f %%  %s, %s left", width, bar, part*100, line, left)
+		line = fmt.Sprintf("[%-*s] %3.0f %% of %d files  %s, %s left", width, bar, part*100, p.total, line, left)
 	}
 	if !p.watched {
 		_, _ = fmt.Fprintln(p.stderr, line)
@@ -370,8 +370,11 @@ func (p *importProgress) show() {
 	_, _ = fmt.Fprintf(p.stderr, "\r%s\x1b[K", line)
 }
 
+// end takes the progress line away; it may be called twice.
 func (p *importProgress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if p.stop != nil {
+		p.stop()
+		p.measuring.Wait()
+	}
 	p.wipe()
 }

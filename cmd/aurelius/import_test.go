@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurelius-imaging/aurelius/archive/archivetest"
+	"github.com/aurelius-imaging/aurelius/gateway"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
@@ -94,7 +95,7 @@ func TestImportThroughServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	routes, err := (&serveCmd{}).routes(archivetest.New(t), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	routes, err := (&serveCmd{}).routes(archivetest.New(t), gateway.New(gateway.Config{}), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
@@ -22,7 +23,10 @@ import (
 
 // serveCmd runs every role in one process.
 type serveCmd struct {
-	Data  string            `default:"data" placeholder:"DIR" help:"Where everything is kept (${default})."`
+	engineFlags `embed:""`
+	railFlags   `embed:""`
+	careFlags   `embed:""`
+
 	Dimse string            `default:"127.0.0.1:4242" placeholder:"HOST:PORT" help:"Where DICOM listens (${default})."`
 	HTTP  []string          `name:"http" default:"127.0.0.1:8000,127.0.0.1:8042" placeholder:"HOST:PORT" help:"Where HTTP listens; repeatable (${default})."`
 	AET   string            `name:"aet" default:"AURELIUS" help:"Our AE title (${default})."`
@@ -58,9 +62,9 @@ func (c *serveCmd) Validate() error {
 }
 
 // Run starts stores, archive and doors in this order and stops them in reverse.
-func (c *serveCmd) Run(ctx context.Context, out io.Writer) error {
+func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) error {
 	if c.PrintConfig {
-		return c.print(out)
+		return printConfig(out, cmd.Selected())
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
@@ -75,7 +79,7 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	registry := obs.NewRegistry()
-	st, err := openStores(dir)
+	st, err := c.engineFlags.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,26 +88,29 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer) error {
 			log.Error("closing the stores", "err", err)
 		}
 	}()
-	policy := archive.KeepFirst
-	if c.Duplicates == "replace" {
-		policy = archive.Replace
-	}
-	a := archive.New(archive.Config{Duplicates: policy, Logger: log, Metrics: registry}, st.blobs, st.index)
-	if _, err := a.Recover(ctx); err != nil {
-		return err
-	}
-	doors, err := c.open(a, log, registry)
+	rails, err := c.openRails(ctx, st, log)
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "dimse", c.Dimse, "aet", c.AET, "http", strings.Join(c.HTTP, " "), "data", dir, "version", version)
-	return runAll(ctx, a.Run, doors...)
+	a, err := c.openArchive(ctx, st, log, registry)
+	if err != nil {
+		return err
+	}
+	rails.care(a)
+	doors, err := c.doors(a, rails, log, registry)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "dimse", c.Dimse, "aet", c.AET, "http", strings.Join(c.HTTP, " "), "data", dir, "version", version,
+		"node", rails.node.ID())
+	// The feed ends with the doors: those who listen to it would hold them open.
+	return runAll(ctx, []component{a.Run, rails.Run}, append(doors, rails.feed.Run)...)
 }
 
 type component func(context.Context) error
 
-// open listens on every address before anything is served, so that a port in use ends the start.
-func (c *serveCmd) open(a *archive.Archive, log *slog.Logger, registry *prometheus.Registry) ([]component, error) {
+// doors listens on every address before anything is served, so that a port in use ends the start.
+func (c *serveCmd) doors(a *archive.Archive, r *rails, log *slog.Logger, registry *prometheus.Registry) ([]component, error) {
 	var listening []net.Listener
 	listen := func(address string) (net.Listener, error) {
 		l, err := net.Listen("tcp", address)
@@ -139,7 +146,7 @@ func (c *serveCmd) open(a *archive.Archive, log *slog.Logger, registry *promethe
 		}
 		hl = append(hl, l)
 	}
-	routes, err := c.routes(a, log, registry)
+	routes, err := c.routes(a, r.door(a, log), log, registry)
 	if err != nil {
 		return nil, err
 	}
@@ -147,25 +154,33 @@ func (c *serveCmd) open(a *archive.Archive, log *slog.Logger, registry *promethe
 	return []component{func(ctx context.Context) error { return ds.Serve(ctx, dl) }, hs.Run}, nil
 }
 
-// runAll runs the doors until ctx ends or one of them fails, lets them drain, and only then ends
-// what they stand on.
-func runAll(ctx context.Context, base component, doors ...component) error {
+// runAll runs the doors until ctx ends or one of them or of what they stand on fails, lets them
+// drain, and only then ends what they stand on.
+func runAll(ctx context.Context, base []component, doors ...component) error {
 	below, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- base(below) }()
+	defer stop()
 	group, gctx := errgroup.WithContext(ctx)
+	var standing errgroup.Group
+	for _, b := range base {
+		failed := make(chan error, 1)
+		standing.Go(func() error {
+			err := b(below)
+			failed <- err
+			return err
+		})
+		group.Go(func() error {
+			select {
+			case err := <-failed:
+				return err
+			case <-gctx.Done():
+				return nil
+			}
+		})
+	}
 	for _, door := range doors {
 		group.Go(func() error { return door(gctx) })
 	}
 	err := group.Wait()
 	stop()
-	return errors.Join(err, <-ended)
-}
-
-// print writes the settings in the form of a configuration file.
-func (c *serveCmd) print(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "data: %q\ndimse: %q\nhttp: %q\naet: %q\npeer: %q\nstrict-aet: %v\nduplicates: %s\ncors: %q\n"+
-		"max-associations: %d\ninsecure: %v\nlog-level: %s\nlog-json: %v\n", c.Data, c.Dimse, c.HTTP, c.AET, c.Peer, c.StrictAET,
-		c.Duplicates, c.CORS, c.MaxAssociations, c.Insecure, c.LogLevel, c.LogJSON)
-	return err
+	return errors.Join(err, standing.Wait())
 }

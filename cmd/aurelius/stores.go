@@ -5,77 +5,63 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
-	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
-	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/index/sqlite"
 )
 
-// stores are the engines of one data directory.
-type stores struct {
-	blobs blob.Store
-	index index.Index
-}
-
-const (
-	indexFile  = "index.sqlite"
-	studiesDir = "dicom-studies" // the bucket's name in the platform's contract
-)
-
-// openStores opens the blobs first: their lock says that nobody else owns the directory. Files
-// are for their owner only, whatever the umask of the session.
-func openStores(dir string) (*stores, error) {
-	blobs, err := openBlobs(dir)
+// openEmpty opens the stores with a new index. SQLite's old one is set aside; a PostgreSQL
+// database must be a new one, because other nodes may be using the old.
+func (f *engineFlags) openEmpty(ctx context.Context) (*stores, error) {
+	if f.Database != "" {
+		return f.openNew(ctx)
+	}
+	blobs, err := f.openBlobs(ctx, studiesBucket)
 	if err != nil {
 		return nil, err
 	}
-	return withIndex(dir, blobs)
-}
-
-func openBlobs(dir string) (blob.Store, error) {
-	syscall.Umask(0o077)
-	return fs.Open(fs.Config{Dir: filepath.Join(dir, studiesDir)})
-}
-
-func withIndex(dir string, blobs blob.Store) (*stores, error) {
-	ix, err := sqlite.Open(filepath.Join(dir, indexFile), sqlite.Config{})
-	if err != nil {
-		return nil, errors.Join(err, blobs.Close())
+	if err := errors.Join(eraseDue(ctx, filepath.Join(f.Data, indexFile), blobs), blobs.Close()); err != nil {
+		return nil, err
 	}
-	return &stores{blobs, ix}, nil
+	if err := setIndexAside(f.Data); err != nil {
+		return nil, err
+	}
+	return f.open(ctx)
 }
 
-// Close closes the index first, so that it never knows of less than the blobs when they seal.
-func (s *stores) Close() error {
-	return errors.Join(s.index.Close(), s.blobs.Close())
-}
-
-// openEmpty opens the stores with a new index, the old one set aside. What was deleted but not
-// yet erased is known to the old index alone: it is erased first, as far as that can be read,
-// for otherwise the new index would find it again.
-func openEmpty(ctx context.Context, dir string) (*stores, error) {
-	blobs, err := openBlobs(dir)
+func (f *engineFlags) openNew(ctx context.Context) (*stores, error) {
+	st, err := f.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, indexFile)); err == nil {
-		if old, err := sqlite.Open(filepath.Join(dir, indexFile), sqlite.Config{}); err == nil {
-			if due, err := old.PendingErasures(ctx); err == nil {
-				err = blobs.Erase(ctx, due...)
-				if err != nil {
-					return nil, errors.Join(err, old.Close(), blobs.Close())
-				}
-			}
-			_ = old.Close()
-		}
+	used, err := st.index.Usage(ctx, storage.DefaultTenant)
+	if err == nil && used.Instances > 0 {
+		err = errors.New("the database holds an index: name a new database, rebuild into it, and give it to the nodes then")
 	}
-	if err := setIndexAside(dir); err != nil {
-		return nil, errors.Join(err, blobs.Close())
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
 	}
-	return withIndex(dir, blobs)
+	return st, nil
+}
+
+// eraseDue erases what was deleted but not yet erased. It is known to the old index alone, as far
+// as that can be read; a new one would find it again.
+func eraseDue(ctx context.Context, path string, blobs blob.Store) error {
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	old, err := sqlite.Open(path, sqlite.Config{})
+	if err != nil {
+		return nil // it is damaged: that is why there is to be a new one
+	}
+	defer old.Close()
+	due, err := old.PendingErasures(ctx)
+	if err != nil {
+		return nil
+	}
+	return blobs.Erase(ctx, due...)
 }
 
 // setIndexAside renames the index and its log, so that a new one can be built beside it.
