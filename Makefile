@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench parts-stop
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-scale parts-stop
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -68,3 +68,8 @@ bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--
 	mkdir -p bench-results
 	PATH=$(CURDIR)/bin:$$PATH $(SHARED)/harness/bench.py $(SHARED)/harness/targets/orthanc-sqlite.json \
 	  $(SHARED)/harness/targets/aurelius.json $(BENCH) --out bench-results/bench
+
+SIZES ?= 10000,100000,1000000
+ENGINES ?= sqlite,postgres
+bench-scale: ## the index at 10 k to 10 M instances (SIZES=...,10000000), table in docs/SCALE.md
+	go run ./bench/scale -engines $(ENGINES) -sizes $(SIZES) -shared $(SHARED) -dir bench-results/scale -out docs/SCALE.md
