@@ -44,7 +44,7 @@ func (q *Queue) beats(ctx context.Context) {
 func (q *Queue) beat(ctx context.Context, runs []*run) error {
 	held := make(map[string]record, len(runs))
 	if err := q.db.Read(ctx, func(tx sqldb.Tx) error {
-		list, err := all(tx, selectJobs+`WHERE state = 'running' AND node = $1`, q.node)
+		list, err := all(tx, selectJobs+`WHERE state = 'running' AND node = $1`, q.cfg.Node)
 		for _, r := range list {
 			held[r.ID] = r
 		}
@@ -82,7 +82,7 @@ func (q *Queue) beat(ctx context.Context, runs []*run) error {
 			percent, note, _, _ := r.progress()
 			n, err := tx.Exec(`UPDATE job SET lease_until = $4, percent = $5, note = $6
 				WHERE id = $1 AND state = 'running' AND node = $2 AND attempt = $3`,
-				r.job.ID, q.node, int64(r.job.Attempt), until.UnixNano(), percent, note)
+				r.job.ID, q.cfg.Node, int64(r.job.Attempt), until.UnixNano(), percent, note)
 			if err != nil {
 				return err
 			}

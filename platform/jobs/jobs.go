@@ -100,8 +100,9 @@ func Permanent(err error) error {
 
 // Config of a queue; the zero value is usable.
 type Config struct {
-	Node    string // name of this node, shown at its jobs; default "node"
-	Workers int    // jobs this node runs at one time; default 2
+	// Node names this process, unlike any other that runs; shown at its jobs. Default: by chance.
+	Node    string
+	Workers int // jobs this node runs at one time; default 2
 	// Lease is how long a job of a dead node lies still; default 30 s.
 	Lease time.Duration
 	// Poll is how often the database is looked at for jobs, for cancellations, and to write
@@ -120,7 +121,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Node == "" {
-		c.Node = "node"
+		c.Node = "node-" + random(4)
 	}
 	if c.Workers <= 0 {
 		c.Workers = 2
@@ -162,7 +163,6 @@ func backoff(attempt int) time.Duration {
 type Queue struct {
 	db    sqldb.SQL
 	cfg   Config
-	node  string // Config.Node and this start of it
 	ahead atomic.Int64
 
 	handlers map[string]Handler
@@ -181,8 +181,8 @@ func Open(ctx context.Context, db sqldb.SQL, cfg Config) (*Queue, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	q := &Queue{db: db, cfg: cfg, node: cfg.Node + "-" + random(4), handlers: make(map[string]Handler),
-		wake: make(chan struct{}, 1), running: make(map[string]*run)}
+	q := &Queue{db: db, cfg: cfg, handlers: make(map[string]Handler), wake: make(chan struct{}, 1),
+		running: make(map[string]*run)}
 	return q, q.readClock(ctx)
 }
 

@@ -205,7 +205,7 @@ func (q *Queue) take(tx sqldb.Tx, r record, now, until time.Time) (Job, error) {
 			j.Attempt = 0
 		}
 	}
-	j.State, j.Node, j.Started, j.Percent, j.Note = Running, q.node, now, 0, ""
+	j.State, j.Node, j.Started, j.Percent, j.Note = Running, q.cfg.Node, now, 0, ""
 	j.Attempt++
 	_, err := tx.Exec(`UPDATE job SET state = 'running', node = $2, attempt = $3, lease_until = $4, started = $5,
 		percent = 0, note = '', cancel = FALSE, again = FALSE WHERE id = $1`,
@@ -265,7 +265,7 @@ func (q *Queue) finish(ctx context.Context, r *run, failure error) error {
 	err := q.db.Write(ctx, func(tx sqldb.Tx) error {
 		next = ""
 		held, err := all(tx, selectJobs+`WHERE id = $1 AND state = 'running' AND node = $2 AND attempt = $3`,
-			r.job.ID, q.node, int64(r.job.Attempt))
+			r.job.ID, q.cfg.Node, int64(r.job.Attempt))
 		if err != nil || len(held) == 0 {
 			return err // lost: what it is now is no longer ours to say
 		}

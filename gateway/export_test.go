@@ -1,0 +1,4 @@
+package gateway
+
+// Status is the door's table of Kinds.
+var Status = status
