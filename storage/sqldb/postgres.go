@@ -22,7 +22,7 @@ type PostgresConfig struct {
 	MinConns int    // kept open; default 0
 
 	ConnectTimeout time.Duration // default 5 s
-	// StatementTimeout ends a statement on the server; default 30 s. A call as a whole, waiting
+	// StatementTimeout ends a statement on the server; default 25 s. A call as a whole, waiting
 	// for a connection included, ends a little later on our side: see PostgresDB.Bound.
 	StatementTimeout time.Duration
 	LockTimeout      time.Duration // a wait for a lock; default 10 s
@@ -36,7 +36,7 @@ func (c PostgresConfig) withDefaults() PostgresConfig {
 		c.ConnectTimeout = 5 * time.Second
 	}
 	if c.StatementTimeout <= 0 {
-		c.StatementTimeout = 30 * time.Second
+		c.StatementTimeout = 25 * time.Second
 	}
 	if c.LockTimeout <= 0 {
 		c.LockTimeout = 10 * time.Second
@@ -75,7 +75,9 @@ func OpenPostgres(ctx context.Context, cfg PostgresConfig) (*PostgresDB, error) 
 		"application_name":                    "aurelius",
 		"statement_timeout":                   milliseconds(cfg.StatementTimeout),
 		"lock_timeout":                        milliseconds(cfg.LockTimeout),
-		"idle_in_transaction_session_timeout": milliseconds(cfg.StatementTimeout),
+		// A node that froze in a transaction holds others up no longer than they wait for it.
+		"idle_in_transaction_session_timeout": milliseconds(min(cfg.LockTimeout, 8*time.Second)),
+		"synchronous_commit":                  "on", // durable when it returns, whatever the server's default
 		"tcp_keepalives_idle":                 "10",
 		"tcp_keepalives_interval":             "5",
 		"tcp_keepalives_count":                "3",
@@ -83,7 +85,9 @@ func OpenPostgres(ctx context.Context, cfg PostgresConfig) (*PostgresDB, error) 
 		"jit":                                 "off", // a plan of ours is done before it is compiled
 		"timezone":                            "UTC",
 	} {
-		conn.RuntimeParams[name] = value
+		if conn.RuntimeParams[name] == "" { // what the URL says counts
+			conn.RuntimeParams[name] = value
+		}
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
@@ -129,17 +133,19 @@ func (db *PostgresDB) Retry(ctx context.Context, op string, fn func(context.Cont
 		if err == nil {
 			return nil
 		}
-		if try == maxRetries || !mayRetry(err) {
+		if try == maxRetries || !mayRetry(err) || ctx.Err() != nil {
 			return ClassifyPostgres(ctx, op, err)
 		}
 	}
 }
 
-// mayRetry reports whether the server rolled back and asks to try again: serialization failure,
-// deadlock.
+// mayRetry reports whether the server rolled back and asks to try again (serialization failure,
+// deadlock), or was never asked, because the connection had died in the pool.
 func mayRetry(err error) bool {
 	var pe *pgconn.PgError
-	return errors.As(err, &pe) && (pe.Code == "40001" || pe.Code == "40P01")
+	var ce *pgconn.ConnectError
+	return errors.As(err, &pe) && (pe.Code == "40001" || pe.Code == "40P01") ||
+		pgconn.SafeToRetry(err) && !errors.As(err, &ce)
 }
 
 // Close waits for running calls and closes the pool.

@@ -84,6 +84,7 @@ func address(t testing.TB, schema string) string {
 	u.User, u.Path = url.UserPassword(server.role, password), "/"+server.database
 	q := u.Query()
 	q.Set("search_path", schema)
+	q.Set("application_name", schema)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
