@@ -97,12 +97,14 @@ func (a *Archive) Run(ctx context.Context) error {
 	var retry <-chan time.Time
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
+	begun, swept := time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			a.care(ctx)
+			swept = swept || a.sweepBefore(ctx, begun)
 			continue
 		case <-a.kick:
 		case <-retry:

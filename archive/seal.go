@@ -204,23 +204,34 @@ func (a *Archive) unseal(ctx context.Context) {
 }
 
 // SweepSeals erases derived objects that no seal names, left behind by a crash between object
-// and seal. Those younger than Config.Grace are left alone: they may be on their way. On files
-// Recover has done it; on shared media a job is to call it now and then, and it walks them all.
+// and seal. Those younger than Config.Grace are left alone: they may be on their way. It walks
+// them all. On files Run does it once; on shared media a job is to call it now and then.
 func (a *Archive) SweepSeals(ctx context.Context) (int, error) {
-	return a.sweepSeals(ctx, max(a.cfg.Grace, 0))
+	return a.sweepSeals(ctx, time.Now().Add(-max(a.cfg.Grace, 0)))
 }
 
-func (a *Archive) sweepSeals(ctx context.Context, grace time.Duration) (int, error) {
+// sweepBefore erases what processes before this one have left behind, where no others can be.
+func (a *Archive) sweepBefore(ctx context.Context, begun time.Time) (done bool) {
+	if _, shared := a.cfg.Derived.(blob.SinceLister); shared {
+		return true
+	}
+	_, err := a.sweepSeals(ctx, begun)
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("sweeping what was derived failed, will be tried again", "err", err)
+	}
+	return err == nil
+}
+
+func (a *Archive) sweepSeals(ctx context.Context, before time.Time) (int, error) {
 	if a.cfg.Derived == nil {
 		return 0, nil
 	}
-	young := time.Now().Add(-grace)
 	var orphans []blob.Location
 	for rec, err := range a.cfg.Derived.List(ctx, nil) {
 		if err != nil {
 			return 0, err
 		}
-		if rec.Received.After(young) {
+		if rec.Received.After(before) {
 			continue
 		}
 		named, err := a.index.HasSeal(ctx, rec.Location)

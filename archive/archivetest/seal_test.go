@@ -72,7 +72,7 @@ func (e *engines) call(op string) error {
 
 // start starts a node, after a crash or beside others.
 func (e *engines) start(t *testing.T) node {
-	a := archive.New(archive.Config{Derived: derived{e.derived, e}, SealAfter: -time.Hour, Form: plain}, e.blobs, sealing{e.index, e})
+	a := archive.New(archive.Config{Derived: derived{e.derived, e}, SealAfter: -time.Hour, Form: plain, Grace: -1}, e.blobs, sealing{e.index, e})
 	return node{a, t, e}
 }
 
@@ -272,6 +272,9 @@ func TestSealAcrossCrashes(t *testing.T) {
 		e.fatal.Store(0)
 		n = e.start(t)
 		if _, err := n.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.SweepSeals(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if deleted { // also before anything is sealed again
