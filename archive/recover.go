@@ -28,11 +28,6 @@ func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if err := a.learnDamage(ctx); err != nil {
 		return 0, err
 	}
-	if _, shared := a.cfg.Derived.(blob.SinceLister); !shared { // nobody else is sealing
-		if _, err := a.sweepSeals(ctx, 0); err != nil {
-			a.log.Error("sweeping what was derived failed, will be tried again", "err", err)
-		}
-	}
 	if _, shared := a.blobs.(blob.SinceLister); !shared {
 		return a.Rebuild(ctx)
 	}
