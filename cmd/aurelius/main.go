@@ -33,6 +33,8 @@ type cli struct {
 	Move        MoveCmd        `cmd:"" help:"C-MOVE from a DICOM server to a third one."`
 	Get         GetCmd         `cmd:"" help:"C-GET from a DICOM server into a folder."`
 	Import      importCmd      `cmd:"" help:"Bring in folders, zips, DICOMDIRs, or the storage of an Orthanc."`
+	Backup      backupCmd      `cmd:"" help:"Copy the data directory while the server runs; again: only what has changed."`
+	Restore     restoreCmd     `cmd:"" help:"Make a data directory of a backup, and prove it."`
 	Fsck        fsckCmd        `cmd:"" help:"Check the stored objects against the index; rebuild the index."`
 	Conformance conformanceCmd `cmd:"" help:"Print the DICOM Conformance Statement of this binary."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
