@@ -28,13 +28,10 @@ func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if err := a.learnDamage(ctx); err != nil {
 		return 0, err
 	}
-	if _, shared := a.blobs.(blob.SinceLister); !shared {
-		return a.Rebuild(ctx)
+	if _, shared := a.blobs.(blob.SinceLister); shared && a.cfg.Grace >= 0 {
+		return 0, nil
 	}
-	if a.cfg.Grace < 0 {
-		return a.SweepOnce(ctx)
-	}
-	return 0, nil
+	return a.Rebuild(ctx)
 }
 
 // Rebuild indexes every object behind what the index knows of: with an empty index, all.

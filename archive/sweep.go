@@ -14,6 +14,8 @@ const (
 	begunBefore = 24 * time.Hour
 	// skew is how far the clocks of two nodes may be apart.
 	skew = 10 * time.Minute
+
+	defaultGrace = time.Hour
 )
 
 // SweepOnce looks for orphans that came since the last sweep. It is for stores that several nodes
@@ -30,7 +32,11 @@ func (a *Archive) SweepOnce(ctx context.Context) (adopted int, err error) {
 			return 0, err
 		}
 	}
-	adopted, err = a.SweepOrphans(ctx, since, a.cfg.Grace)
+	grace := a.cfg.Grace
+	if grace < 0 {
+		grace = defaultGrace // our own stores are on their way too
+	}
+	adopted, err = a.SweepOrphans(ctx, since, grace)
 	if err == nil && a.cfg.Ledger != nil {
 		err = a.markTime(ctx, markSweep, begun)
 	}
