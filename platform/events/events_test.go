@@ -179,8 +179,12 @@ func (l *log) until(t testing.TB, n int) []string {
 
 func same(t testing.TB, what string, got, want []string) {
 	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: %d events, want %d\n got %v\nwant %v", what, len(got), len(want), got, want)
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Errorf("%s: %d events, want %d; they differ from the %dth: %v..., want %v...", what, len(got), len(want), i+1,
+				got[min(i, len(got)):min(i+5, len(got))], want[min(i, len(want)):min(i+5, len(want))])
+			return
+		}
 	}
 }
 

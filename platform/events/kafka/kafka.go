@@ -129,8 +129,9 @@ func (p *Publisher) Deliver(ctx context.Context, batch []events.Event) error {
 		if err != nil {
 			return errs.E(errs.Internal, op, err)
 		}
+		// No Timestamp: the client counts its time-out from it, and events may be old.
 		records[i] = &kgo.Record{
-			Key: []byte(string(e.Tenant) + "/" + e.StudyInstanceUID), Value: value, Timestamp: e.Time,
+			Key: []byte(string(e.Tenant) + "/" + e.StudyInstanceUID), Value: value,
 			Headers: []kgo.RecordHeader{
 				{Key: HeaderID, Value: []byte(e.ID())},
 				{Key: HeaderType, Value: []byte(e.Type)},
