@@ -37,20 +37,21 @@ func TestKillImport(t *testing.T) {
 		if err := killed.Start(); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- killed.Wait() }()
+		ended := make(chan struct{})
+		go func() { _ = killed.Wait(); close(ended) }()
 		select {
 		case <-time.After(time.Duration(20+rand.IntN(250)) * time.Millisecond): // a moment, not a signal
 		case <-ended:
 		}
 		_ = killed.Process.Kill()
+		<-ended // and with it the lock of the directory
 	}
 	known := journalled(t, data)
-	var out bytes.Buffer
+	var out, complaints bytes.Buffer
 	last := command(t, "import", "--data", data, from)
-	last.Stdout = &out
+	last.Stdout, last.Stderr = &out, &complaints
 	if err := last.Run(); err != nil {
-		t.Fatalf("the last run: %v\n%s", err, out.String())
+		t.Fatalf("the last run: %v\n%s%s", err, out.String(), complaints.String())
 	}
 	sum := 0
 	for line := range strings.Lines(out.String()) {
