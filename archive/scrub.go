@@ -85,11 +85,12 @@ func (a *Archive) Scrub(ctx context.Context, rate int64, after storage.Key, reac
 		return 0
 	}
 	var object storage.Key
+	var last error // the walk may have ended with it
 	for rec, err := range a.blobs.List(ctx, from) {
 		if ctx.Err() != nil {
 			return s.report, nil
 		}
-		if err != nil {
+		if last = err; err != nil {
 			s.report.Unreadable++
 			a.log.Error("a storage object could not be read; see fsck", "err", err)
 			continue
@@ -109,8 +110,11 @@ func (a *Archive) Scrub(ctx context.Context, rate int64, after storage.Key, reac
 			return s.report, err
 		}
 	}
-	s.report.Finished = ctx.Err() == nil
-	return s.report, nil
+	if ctx.Err() != nil {
+		return s.report, nil
+	}
+	s.report.Finished = last == nil
+	return s.report, last
 }
 
 type scrubber struct {
@@ -118,7 +122,13 @@ type scrubber struct {
 	report ScrubReport
 	pace   pace
 	buf    [128 << 10]byte
+
+	failed   storage.Key // the last object that could not be read
+	failures int         // such objects in a row
 }
+
+// maxFailures is how many objects in a row may be unreadable before the engine is to blame.
+const maxFailures = 10
 
 // record compares one. Only an engine that cannot be reached is an error.
 func (s *scrubber) record(ctx context.Context, rec blob.Record) error {
@@ -130,9 +140,16 @@ func (s *scrubber) record(ctx context.Context, rec blob.Record) error {
 		return nil // erased meanwhile
 	case err != nil:
 		s.report.Unreadable++
+		if k := rec.Location.Object; k != s.failed {
+			s.failed = k
+			if s.failures++; s.failures > maxFailures {
+				return err // it is the engine
+			}
+		}
 		s.a.log.Error("a stored object could not be read", "object", string(rec.Location.Object), "offset", rec.Location.Offset, "err", err)
 		return nil
 	}
+	s.failed, s.failures = "", 0
 	s.report.Records++
 	s.report.Bytes += rec.Location.Length
 	// A second look by the engine itself: what was wrong on the way only is not damage.

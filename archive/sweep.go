@@ -56,9 +56,12 @@ func (a *Archive) SweepOrphans(ctx context.Context, since time.Time, grace time.
 	} else {
 		all = a.blobs.List(ctx, nil)
 	}
-	return a.adoptFrom(ctx, func(yield func(blob.Record, error) bool) {
+	var failed error // the walk may have ended with it
+	adopted, err = a.adoptFrom(ctx, func(yield func(blob.Record, error) bool) {
 		for rec, err := range all {
-			if err == nil && (rec.Received.After(young) || !since.IsZero() && rec.Received.Before(seen)) {
+			if err != nil {
+				failed = err
+			} else if rec.Received.After(young) || !since.IsZero() && rec.Received.Before(seen) {
 				continue
 			}
 			if !yield(rec, err) {
@@ -66,6 +69,10 @@ func (a *Archive) SweepOrphans(ctx context.Context, since time.Time, grace time.
 			}
 		}
 	})
+	if err == nil {
+		err = failed
+	}
+	return adopted, err
 }
 
 // unknown reports whether after this error of Add the row may be there all the same: the engine

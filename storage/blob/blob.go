@@ -61,8 +61,9 @@ type Store interface {
 	// reader is open it fails with errs.Unavailable: the record is not opened or listed any
 	// more, but its bytes are there until Erase is tried again.
 	Erase(ctx context.Context, ls ...Location) error
-	// List walks committed, not erased records object by object in order of offset, starting
-	// in each object at from(object) (an End seen before; nil or 0: the beginning).
+	// List walks committed, not erased records object by object in order of their keys, and in
+	// each in order of offset, starting at from(object) (an End seen before; nil or 0: the
+	// beginning; more than any End: it is passed over).
 	List(ctx context.Context, from func(storage.Key) int64) iter.Seq2[Record, error]
 	// Verify reads the record and checks it against its checksum; damage is errs.Invalid.
 	Verify(ctx context.Context, l Location) error

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -24,6 +25,9 @@ func (s *Store) List(ctx context.Context, from func(storage.Key) int64) iter.Seq
 			yield(blob.Record{}, fail("fs.List", err))
 			return
 		}
+		slices.SortFunc(tenants, func(a, b os.DirEntry) int { // as their keys sort: "a-b/" before "a/"
+			return strings.Compare(a.Name()+"/", b.Name()+"/")
+		})
 		for _, dir := range tenants {
 			if !dir.IsDir() || !tenantID.MatchString(dir.Name()) {
 				continue
