@@ -346,6 +346,7 @@ func (f *finder) takeStudies(ctx context.Context, studies []*studyRow) error {
 	p := f.plan
 	open := make(map[int64]*studyRow)
 	var ids []int64
+	covered := int64(0) // instances of the open studies
 	for _, st := range studies {
 		if p.restStudy != nil {
 			d, err := st.dataset()
@@ -372,6 +373,13 @@ func (f *finder) takeStudies(ctx context.Context, studies []*studyRow) error {
 		}
 		open[st.id] = st
 		ids = append(ids, st.id)
+		covered += n
+		if p.level == query.Instance && p.wholeStudies() && f.left >= 0 && covered >= f.skip+f.left {
+			// The answer ends in here: the series of the others are not wanted, unless something is
+			// removed meanwhile.
+			f.after, f.ended = &st.studyKey, false
+			break
+		}
 	}
 	if len(ids) == 0 {
 		return nil
