@@ -12,6 +12,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb/sqltest"
 )
 
 // TestFollows stores from several senders while a consumer listens: it gets what the index says
@@ -155,8 +156,9 @@ func testNodes(t *testing.T, open func() sqldb.SQL) {
 
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "sql")
-	testNodes(t, func() sqldb.SQL { return openSQL(t, path) })
+	sqltest.Each(t, func(t *testing.T, open sqltest.Opener) {
+		testNodes(t, func() sqldb.SQL { return open(t) })
+	})
 }
 
 // TestFence has a node that does not notice that it lost its lease: it cannot move the cursor.

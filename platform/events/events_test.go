@@ -26,7 +26,7 @@ const patience = 30 * time.Second
 // world is an index with its feed: what the nodes of a test share.
 type world struct {
 	t     testing.TB
-	index *sqlite.Index
+	index index.Index
 	gen   *indextest.Generator
 	mu    sync.Mutex // of gen
 }
