@@ -201,6 +201,27 @@ func TestCommitThatFailed(t *testing.T) {
 	})
 }
 
+// A store that does not know checksum headers is served without them.
+func TestNoChecksums(t *testing.T) {
+	for size, n := range sizes {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			s, p := impatient(t, s3test.Fake(t), patient)
+			p.Inject(s3test.NoChecksums, "", -1)
+			content := blobtest.Content(1, n)
+			for range 2 {
+				r, err := put(t.Context(), s, content)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := read(t.Context(), s, r.Location); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("read %d bytes, %v", len(got), err)
+				}
+			}
+		})
+	}
+}
+
 func TestReadDamaged(t *testing.T) {
 	onPeers(t, func(t *testing.T, url string) {
 		s, p := impatient(t, url, patient)

@@ -30,6 +30,7 @@ const (
 	Full                             // the medium is full
 	Denied                           // the credentials are refused
 	NoBucket                         // the bucket is gone
+	NoChecksums                      // requests with checksums are not understood
 )
 
 // Proxy stands before an object store. It passes everything on until Inject.
@@ -136,6 +137,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	case NoBucket:
 		refuse(w, http.StatusNotFound, "NoSuchBucket")
 		return
+	case NoChecksums:
+		if r.Header.Get("x-amz-checksum-crc32c") != "" || r.Header.Get("x-amz-checksum-algorithm") != "" {
+			refuse(w, http.StatusNotImplemented, "NotImplemented")
+			return
+		}
 	case Hang:
 		select {
 		case <-healed:
