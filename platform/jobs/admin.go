@@ -19,19 +19,7 @@ type Filter struct {
 
 // List returns jobs, the youngest first.
 func (q *Queue) List(ctx context.Context, t storage.TenantID, f Filter) (out []Job, err error) {
-	if f.Limit <= 0 {
-		f.Limit = 100
-	}
-	query, args := selectJobs+`WHERE tenant = $1`, []any{string(t)}
-	for _, c := range []struct{ condition, value string }{
-		{" AND state = $", string(f.State)}, {" AND kind = $", f.Kind}, {" AND id < $", f.After},
-	} {
-		if c.value != "" {
-			args = append(args, c.value)
-			query += c.condition + strconv.Itoa(len(args))
-		}
-	}
-	query += ` ORDER BY id DESC LIMIT ` + strconv.Itoa(min(f.Limit, 1000))
+	query, args := f.query(t)
 	err = q.db.Read(ctx, func(tx sqldb.Tx) error {
 		list, err := all(tx, query, args...)
 		out = make([]Job, 0, len(list))
@@ -41,6 +29,22 @@ func (q *Queue) List(ctx context.Context, t storage.TenantID, f Filter) (out []J
 		return err
 	})
 	return out, err
+}
+
+func (f Filter) query(t storage.TenantID) (query string, args []any) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	query, args = selectJobs+`WHERE tenant = $1`, []any{string(t)}
+	for _, c := range []struct{ condition, value string }{
+		{" AND state = $", string(f.State)}, {" AND kind = $", f.Kind}, {" AND id < $", f.After},
+	} {
+		if c.value != "" {
+			args = append(args, c.value)
+			query += c.condition + strconv.Itoa(len(args))
+		}
+	}
+	return query + ` ORDER BY id DESC LIMIT ` + strconv.Itoa(min(f.Limit, 1000)), args
 }
 
 // Get returns one job.

@@ -44,7 +44,7 @@ func (q *Queue) beats(ctx context.Context) {
 func (q *Queue) beat(ctx context.Context, runs []*run) error {
 	held := make(map[string]record, len(runs))
 	if err := q.db.Read(ctx, func(tx sqldb.Tx) error {
-		list, err := all(tx, selectJobs+`WHERE state = 'running' AND node = $1`, q.cfg.Node)
+		list, err := all(tx, selectHeld, q.cfg.Node)
 		for _, r := range list {
 			held[r.ID] = r
 		}

@@ -66,8 +66,7 @@ func (q *Queue) EnqueueTx(tx sqldb.Tx, r Request) (id string, err error) {
 	if err != nil || n == 1 {
 		return id, err
 	}
-	known, err := all(tx, selectJobs+`WHERE tenant = $1 AND kind = $2 AND unique_key = $3 AND state IN ('waiting', 'running')`,
-		string(r.Tenant), r.Kind, r.Unique)
+	known, err := all(tx, selectUnique, string(r.Tenant), r.Kind, r.Unique)
 	if err != nil {
 		return "", err
 	}

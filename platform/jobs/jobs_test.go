@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -423,4 +424,42 @@ func TestListAndKeep(t *testing.T) {
 		}
 		get(t, q, ids[1]) // waits on
 	})
+}
+
+// Years of done jobs do not slow down those that wait. SQLite, which has no statistics, shows
+// whether the statements are worded for the indexes; PostgreSQL has the same ones.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	db := sqltest.SQLite(t)(t)
+	q := open(t, db, jobs.Config{})
+	q.Handle("work", nil)
+	q.Handle("other", nil)
+	for query, index := range q.Plans(tenant) {
+		var plan string
+		var args []any // the plan does not depend on them
+		for strings.Contains(query, fmt.Sprint("$", len(args)+1)) {
+			args = append(args, nil)
+		}
+		if err := db.Read(t.Context(), func(tx sqldb.Tx) error {
+			rows, err := tx.Query("EXPLAIN QUERY PLAN "+query, args...)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var id, parent, none int64
+				var line string
+				if err := rows.Scan(&id, &parent, &none, &line); err != nil {
+					return err
+				}
+				plan += line + "\n"
+			}
+			return rows.Err()
+		}); err != nil {
+			t.Fatal(query, err)
+		}
+		if !strings.Contains(plan, "USING INDEX "+index+" ") && !strings.Contains(plan, "USING INDEX "+index+"\n") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\nis done by\n%s", query, plan)
+		}
+	}
 }

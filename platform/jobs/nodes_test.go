@@ -263,7 +263,7 @@ func TestKilledNode(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			where, db := address(t)
-			q := open(t, db, jobs.Config{Node: "heir", Lease: victimLease})
+			q := open(t, db, jobs.Config{Node: "heir"})
 			id := enqueue(t, q, jobs.Request{})
 			for round := range 3 {
 				victim := exec.Command(os.Args[0], "-test.run=^TestVictim$", "-test.v")
@@ -293,4 +293,41 @@ func TestKilledNode(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node does not take its own job again while the handler that lost it has not ended.
+func TestOwnExpiredLease(t *testing.T) {
+	t.Parallel()
+	sqltest.Each(t, func(t *testing.T, db sqltest.Opener) {
+		c := newClock()
+		line := &cut{SQL: db(t)}
+		q := open(t, line, jobs.Config{Now: c.now, Lease: 10 * time.Second, Workers: 3})
+		started, lost, free := make(chan string, 10), make(chan error, 10), make(chan struct{})
+		q.Handle("work", func(ctx context.Context, j jobs.Job) error {
+			started <- string(j.Args)
+			if string(j.Args) == "slow" {
+				<-ctx.Done()
+				lost <- context.Cause(ctx)
+				<-free
+			}
+			return nil
+		})
+		start(t, q)
+		id := enqueue(t, q, jobs.Request{Args: []byte("slow")})
+		receive(t, started)
+		line.off.Store(true)
+		c.advance(10*time.Second + 1)
+		if err := receive(t, lost); !errors.Is(err, jobs.ErrLost) {
+			t.Error("the handler's context ended for", err)
+		}
+		line.off.Store(false)
+		enqueue(t, q, jobs.Request{Args: []byte("quick")})
+		if got := receive(t, started); got != "quick" {
+			t.Errorf("%s was started beside itself", got)
+		}
+		close(free)
+		if j := await(t, q, id, state(jobs.Done)); j.Attempt != 1 {
+			t.Errorf("done as %+v", j)
+		}
+	})
 }

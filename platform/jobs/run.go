@@ -103,6 +103,12 @@ func (r *run) progress() (percent int64, note string, until time.Time, dirty boo
 	return int64(r.percent), r.note, r.until, r.dirty
 }
 
+func (q *Queue) holds(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running[id] != nil
+}
+
 func (q *Queue) local() []*run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -168,6 +174,9 @@ func (q *Queue) claim(ctx context.Context, c candidates, start func(*run)) error
 			return err
 		}
 		for _, r := range found {
+			if q.holds(r.ID) {
+				continue // our own lease ran out: first its handler has to end
+			}
 			j, err := q.take(tx, r, now, until)
 			if err != nil {
 				return err
@@ -307,13 +316,14 @@ func (q *Queue) finish(ctx context.Context, r *run, failure error) error {
 	return err
 }
 
+const sweepEnded = `DELETE FROM job WHERE finished > 0 AND state = $1 AND finished < $2`
+
 // sweep removes what has been kept long enough.
 func (q *Queue) sweep(ctx context.Context) error {
 	return q.db.Write(ctx, func(tx sqldb.Tx) error {
 		now := q.now()
 		for state, keep := range map[State]time.Duration{Done: q.cfg.Keep, Cancelled: q.cfg.Keep, Dead: q.cfg.KeepDead} {
-			if _, err := tx.Exec(`DELETE FROM job WHERE finished > 0 AND state = $1 AND finished < $2`,
-				string(state), now.Add(-keep).UnixNano()); err != nil {
+			if _, err := tx.Exec(sweepEnded, string(state), now.Add(-keep).UnixNano()); err != nil {
 				return err
 			}
 		}

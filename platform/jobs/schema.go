@@ -36,6 +36,8 @@ CREATE INDEX job_due ON job (priority DESC, run_at, id) WHERE state = 'waiting';
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
 CREATE INDEX job_ended ON job (state, finished) WHERE finished > 0;
 CREATE INDEX job_of_tenant ON job (tenant, id);
+CREATE INDEX job_by_state ON job (tenant, state, id);
+CREATE INDEX job_by_kind ON job (tenant, kind, id);
 CREATE TABLE job_period (
 	tenant     TEXT NOT NULL,
 	kind       TEXT NOT NULL,
@@ -90,4 +92,10 @@ func all(tx sqldb.Tx, query string, args ...any) (out []record, err error) {
 	return out, rows.Err()
 }
 
-const selectJobs = `SELECT ` + columns + ` FROM job `
+const (
+	selectJobs = `SELECT ` + columns + ` FROM job `
+	// SQLite uses a partial index only for a query that repeats its condition.
+	selectUnique = selectJobs + `WHERE tenant = $1 AND kind = $2 AND unique_key = $3
+		AND unique_key <> '' AND state IN ('waiting', 'running')`
+	selectHeld = selectJobs + `WHERE state = 'running' AND node = $1`
+)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
@@ -23,15 +24,24 @@ func OpenSQL(path string) (SQL, error) {
 type sqliteSQL struct {
 	db   *DB
 	turn chan struct{} // who writes; unlike the writer's mutex one can stop waiting for it
+
+	closed atomic.Bool
 }
 
 func (s *sqliteSQL) Dialect() Dialect { return SQLite }
-func (s *sqliteSQL) Close() error     { return s.db.Close() }
+
+func (s *sqliteSQL) Close() error {
+	s.closed.Store(true) // who comes now is told so, who is in is waited for
+	return s.db.Close()
+}
 
 // Read holds a transaction open, so that all statements of fn see one state.
 func (s *sqliteSQL) Read(ctx context.Context, fn func(Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return errs.E(errs.Canceled, "sqldb.Read", err)
+	}
+	if s.closed.Load() {
+		return errs.Errorf(errs.Unavailable, "sqldb.Read", "the database is closed")
 	}
 	return s.db.Read(ctx, func(c *Conn) error {
 		if err := c.run("BEGIN"); err != nil {

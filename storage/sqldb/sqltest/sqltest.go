@@ -325,6 +325,9 @@ func kinds(t *testing.T, open Opener) {
 	if err := closed.Write(t.Context(), exec(`INSERT INTO thing (id) VALUES (3)`)); !errs.Is(err, errs.Unavailable) {
 		t.Error("closed:", err)
 	}
+	if err := closed.Read(t.Context(), func(sqldb.Tx) error { return nil }); !errs.Is(err, errs.Unavailable) {
+		t.Error("closed:", err)
+	}
 }
 
 // openRows: one answer at a time, and one left open does not stop the transaction's end.
