@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"hash/fnv"
 	"io"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -46,6 +47,8 @@ func (a *Archive) SealOnce(ctx context.Context, limit int) (int, error) {
 	n := 0
 	var failed error
 	for t, list := range open {
+		// Nodes that do this at the same time begin with different ones.
+		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		for _, s := range list {
 			if ctx.Err() != nil {
 				return n, errs.E(errs.Canceled, "archive.SealOnce", ctx.Err())
