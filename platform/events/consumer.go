@@ -90,7 +90,7 @@ func (s *session) holdLease(ctx context.Context) {
 	term := s.cursors.cfg.Lease
 	pause := term / 3
 	for sleep(ctx, pause) {
-		left := time.Duration(s.until()-s.cursors.cfg.Now().UnixNano()) - term/6
+		left := time.Until(s.ends()) - term/6
 		if left <= 0 {
 			return
 		}
@@ -106,10 +106,10 @@ func (s *session) holdLease(ctx context.Context) {
 	}
 }
 
-func (s *session) until() int64 {
+func (s *session) ends() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lease.until
+	return s.lease.ends
 }
 
 // keep notes what change does to the lease, and writes it.
@@ -180,7 +180,7 @@ func (s *session) delivered(ctx context.Context, at int64, any bool) error {
 	}
 	// It has happened: the end of ctx is no reason to do it again later.
 	ours, err := s.keep(context.WithoutCancel(ctx), func(l *lease) {
-		l.sequence, l.succeeded = at, s.cursors.cfg.Now().UnixNano()
+		l.sequence, l.succeeded = at, time.Now().UnixNano()
 		l.failedAt, l.failure = 0, ""
 	})
 	if !ours {
@@ -244,7 +244,7 @@ func (s *session) failed(ctx context.Context, why error) (ours bool) {
 	ours, _ = s.keep(ctx, func(l *lease) { // a renewal will write it if this cannot
 		l.failure = text
 		if l.failedAt == 0 {
-			l.failedAt = s.cursors.cfg.Now().UnixNano()
+			l.failedAt = time.Now().UnixNano()
 		}
 	})
 	return ours

@@ -55,15 +55,13 @@ const (
 type CursorConfig struct {
 	// Node names this one in the table; default "node".
 	Node string
-	// Lease is how long a consumer stays with a node that is heard of no more; default 15 s. The
-	// nodes' clocks should agree much better than that.
+	// Lease is how long a consumer stays with a node that is heard of no more; default 15 s.
 	Lease time.Duration
 	// Retry and MaxRetry bound the pause after a failed delivery, which doubles; default 500 ms
 	// and 1 min.
 	Retry, MaxRetry time.Duration
-	Timeout         time.Duration    // of one statement; default Lease/3
-	Now             func() time.Time // default time.Now
-	Log             *slog.Logger     // default slog.Default()
+	Timeout         time.Duration // of one transaction; default Lease/3
+	Log             *slog.Logger  // default slog.Default()
 }
 
 // Cursors keeps where each named consumer of the feed is, and has one node serve it at a time.
@@ -91,9 +89,6 @@ func NewCursors(ctx context.Context, cfg CursorConfig, db sqldb.SQL, feed *Feed)
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = cfg.Lease / 3
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -120,6 +115,7 @@ type cursor struct {
 	sequence            int64
 	owner               string
 	until, epoch        int64
+	now                 int64 // by the clock of the database, which all nodes share
 	succeeded, failedAt int64
 	failure             string
 }
@@ -128,7 +124,12 @@ func (c *Cursors) read(ctx context.Context, name string) (cur cursor, err error)
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	err = c.db.Read(ctx, func(tx sqldb.Tx) error {
+		now, err := sqldb.Now(tx, c.db.Dialect())
+		if err != nil {
+			return err
+		}
 		cur, err = readCursor(tx, name)
+		cur.now = now.UnixNano()
 		return err
 	})
 	return cur, err
@@ -170,7 +171,7 @@ func (c *Cursors) Status(ctx context.Context, name string) (Status, error) {
 	}
 	s := Status{Tenant: cur.tenant, Sequence: cur.sequence, Lag: max(0, last-cur.sequence),
 		Succeeded: instant(cur.succeeded), Failed: instant(cur.failedAt), Error: cur.failure}
-	if cur.until > c.cfg.Now().UnixNano() {
+	if cur.until > cur.now {
 		s.Owner = cur.owner
 	}
 	return s, nil
@@ -199,6 +200,7 @@ func instant(ns int64) time.Time {
 type lease struct {
 	name, owner string
 	cursor
+	ends time.Time // by our own clock, counted from before it was asked for
 }
 
 // take tries to become the consumer's node; nil: another node is.
@@ -216,21 +218,36 @@ func (c *Cursors) take(ctx context.Context, consumer *Consumer) (*lease, error) 
 	if cur.tenant != consumer.Tenant {
 		return nil, errs.Errorf(errs.Conflict, "events.take", "the consumer belongs to another tenant")
 	}
-	now := c.cfg.Now()
-	if cur.until > now.UnixNano() {
+	if cur.until > cur.now { // most often; looked at without a write
 		return nil, nil
 	}
 	l := &lease{name: consumer.Name, owner: c.cfg.Node + "/" + rand.Text()[:8], cursor: cur}
-	l.until, l.epoch = now.Add(c.cfg.Lease).UnixNano(), cur.epoch+1
-	taken := int64(0)
-	err = c.write(ctx, func(tx sqldb.Tx) (err error) {
-		taken, err = tx.Exec(takeLease, l.name, l.owner, l.until, cur.epoch, now.UnixNano())
-		return err
+	l.epoch = cur.epoch + 1
+	taken, err := c.update(ctx, l, func(tx sqldb.Tx, now, until int64) (int64, error) {
+		return tx.Exec(takeLease, l.name, l.owner, until, cur.epoch, now)
 	})
-	if err != nil || taken == 0 {
+	if err != nil || !taken {
 		return nil, err
 	}
 	return l, nil
+}
+
+// update runs a statement that gives us the lease from now on, and reports whether it did.
+func (c *Cursors) update(ctx context.Context, l *lease, do func(tx sqldb.Tx, now, until int64) (int64, error)) (ours bool, err error) {
+	ends := time.Now().Add(c.cfg.Lease)
+	rows := int64(0)
+	err = c.write(ctx, func(tx sqldb.Tx) error {
+		now, err := sqldb.Now(tx, c.db.Dialect())
+		if err != nil {
+			return err
+		}
+		rows, err = do(tx, now.UnixNano(), now.Add(c.cfg.Lease).UnixNano())
+		return err
+	})
+	if err == nil && rows == 1 {
+		l.ends = ends
+	}
+	return rows == 1, err
 }
 
 // create makes the row of a consumer nobody has heard of.
@@ -251,17 +268,10 @@ func (c *Cursors) create(ctx context.Context, consumer *Consumer) error {
 // keep writes where we are and holds the lease for longer. False: it is ours no more, and
 // nothing was written.
 func (c *Cursors) keep(ctx context.Context, l *lease) (ours bool, err error) {
-	until := c.cfg.Now().Add(c.cfg.Lease).UnixNano()
-	kept := int64(0)
-	err = c.write(ctx, func(tx sqldb.Tx) (err error) {
-		kept, err = tx.Exec(keepLease, l.name, l.owner, l.epoch, until, l.sequence, l.succeeded, l.failedAt, l.failure)
-		return err
+	ours, err = c.update(ctx, l, func(tx sqldb.Tx, _, until int64) (int64, error) {
+		return tx.Exec(keepLease, l.name, l.owner, l.epoch, until, l.sequence, l.succeeded, l.failedAt, l.failure)
 	})
-	if err != nil {
-		return true, err
-	}
-	l.until = until
-	return kept == 1, nil
+	return ours || err != nil, err
 }
 
 // drop writes where we are and gives the lease back, so that another node need not wait for its

@@ -32,15 +32,14 @@ const maxAnswer = 64 << 10
 // sender makes the requests of webhooks.
 type sender struct {
 	client *http.Client
-	now    func() time.Time
 }
 
-func newSender(cfg WebhookConfig, now func() time.Time) *sender {
+func newSender(cfg WebhookConfig) *sender {
 	dialer := &net.Dialer{Timeout: cfg.Timeout, Control: func(_, address string, _ syscall.RawConn) error {
 		// After the name was resolved, so that no name leads to an address that is refused.
 		return checkAddress(address, cfg.PublicOnly)
 	}}
-	return &sender{now: now, client: &http.Client{
+	return &sender{client: &http.Client{
 		Timeout: cfg.Timeout,
 		// No proxy of the environment: it would dial what is refused here.
 		Transport: &http.Transport{
@@ -96,7 +95,7 @@ func (s *sender) send(ctx context.Context, hook Webhook, batch []Event) error {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "aurelius")
 	h.Set(WebhookIDHeader, hook.ID)
-	h.Set(SignatureHeader, sign(hook.secret, s.now(), body))
+	h.Set(SignatureHeader, sign(hook.secret, time.Now(), body))
 	if len(batch) > 0 {
 		h.Set(EventIDHeader, batch[len(batch)-1].ID())
 	}

@@ -73,7 +73,7 @@ func NewWebhooks(cfg WebhookConfig, cursors *Cursors) *Webhooks {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Webhooks{cfg: cfg, cursors: cursors, sender: newSender(cfg, cursors.cfg.Now), changed: make(chan struct{}, 1)}
+	return &Webhooks{cfg: cfg, cursors: cursors, sender: newSender(cfg), changed: make(chan struct{}, 1)}
 }
 
 func cursorName(id string) string { return "webhook/" + id }
@@ -90,7 +90,7 @@ func (w *Webhooks) Create(ctx context.Context, t storage.TenantID, address strin
 		return Webhook{}, "", err
 	}
 	hook = Webhook{ID: strings.ToLower(rand.Text()[:16]), Tenant: t, URL: address, Types: ts,
-		Created: w.cursors.cfg.Now(), secret: rand.Text()}
+		Created: time.Now(), secret: rand.Text()}
 	err = w.cursors.write(ctx, func(tx sqldb.Tx) error {
 		n, err := count(tx, countHooks, string(t))
 		if err != nil {
