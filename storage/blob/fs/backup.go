@@ -82,38 +82,27 @@ type Copied struct {
 	SHA256   [32]byte // of the copy
 }
 
-// copyTries bounds how often a pack is copied anew because a record was erased meanwhile.
-const copyTries = 10
-
 // CopyPack copies a pack of the store in dir to a new file. Every record that is in the copy is
 // whole; those that were committed when it was called, and not erased since, are. A pack that is
 // gone is errs.NotFound. The copy is durable when it returns, its name is not.
 func CopyPack(ctx context.Context, dir string, k storage.Key, to string) (Copied, error) {
-	s := &Store{cfg: Config{Dir: dir}}
-	for range copyTries {
-		c, again, err := s.copyPack(ctx, k, to)
-		if err != nil {
-			_ = os.Remove(to)
-			return c, err
-		}
-		if !again {
-			return c, nil
-		}
+	c, err := copyPack(ctx, &Store{cfg: Config{Dir: dir}}, k, to)
+	if err != nil {
+		_ = os.Remove(to)
+		return c, fail("fs.CopyPack", err)
 	}
-	_ = os.Remove(to)
-	return Copied{}, errs.Errorf(errs.Unavailable, "fs.CopyPack", "records are erased all the time")
+	return c, nil
 }
 
-func (s *Store) copyPack(ctx context.Context, k storage.Key, to string) (c Copied, again bool, err error) {
-	const op = "fs.CopyPack"
+func copyPack(ctx context.Context, s *Store, k storage.Key, to string) (c Copied, err error) {
 	src, err := s.openPack(k, os.O_RDONLY)
 	if err != nil {
-		return c, false, err
+		return c, err
 	}
 	defer src.Close()
 	st, err := src.Stat()
 	if err != nil {
-		return c, false, fail(op, err)
+		return c, err
 	}
 	c.PackFile = PackFile{Key: k, Grows: strings.HasSuffix(src.Name(), openSuffix), Size: st.Size(), Modified: st.ModTime()}
 	if time.Since(c.Modified) < 2*time.Second {
@@ -121,21 +110,21 @@ func (s *Store) copyPack(ctx context.Context, k storage.Key, to string) (c Copie
 	}
 	dst, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
-		return c, false, fail(op, err)
+		return c, err
 	}
 	defer dst.Close()
 	if err := copySparse(ctx, dst, io.NewSectionReader(src, 0, st.Size())); err != nil {
-		return c, false, fail(op, err)
+		return c, err
 	}
-	if c.Length, again, err = settle(src, dst, st.Size(), c.Grows); err != nil || again {
-		return c, again, fail(op, err)
+	if c.Length, err = settle(src, dst, st.Size(), c.Grows); err != nil {
+		return c, err
 	}
 	sum := sha256.New()
 	if err := sumFile(sum, dst); err != nil {
-		return c, false, fail(op, err)
+		return c, err
 	}
 	sum.Sum(c.SHA256[:0])
-	return c, false, fail(op, dst.Sync())
+	return c, dst.Sync()
 }
 
 // copySparse copies and leaves holes where there is nothing but zeros.
@@ -172,41 +161,60 @@ func zero(b []byte) bool {
 	return true
 }
 
-// settle looks whether each record of the copy is still there in the source: else its bytes may
-// have gone while they were copied. A pack that grows is cut behind its last record, which may
-// have been caught half written.
-func settle(src, dst *os.File, size int64, grows bool) (length int64, again bool, err error) {
+// settle erases in the copy what is not in the source any more: its bytes may have gone while they
+// were copied. A pack that grows is cut behind its last record, which may have been caught half
+// written.
+func settle(src, dst *os.File, size int64, grows bool) (length int64, err error) {
 	salt, err := readPackHeader(dst)
 	if errors.Is(err, errUnwritten) && grows {
-		return size, false, nil // nothing in it yet: the next start removes it
+		return size, nil // nothing in it yet: the next start removes it
 	}
 	if err != nil {
-		return size, false, keepDamage(err)
+		return size, keepDamage(err)
 	}
 	var last recordHeader
 	var failed error
 	end, err := scan(dst, salt, headerSize, size, func(r recordHeader) bool {
-		last = r
 		if r.state == stateLive {
 			now, err := readRecord(src, salt, r.offset)
-			again = errors.Is(err, errNoRecord) || err == nil && now.state != stateLive
-			if !again {
-				failed = err
+			if errors.Is(err, errNoRecord) || err == nil && now.state != stateLive {
+				r, err = eraseCopy(dst, salt, r)
 			}
+			failed = err
 		}
-		return !again && failed == nil
+		last = r
+		return failed == nil
 	})
-	if err = errors.Join(err, failed); err != nil || again || !grows {
-		return size, again, err
+	if err = errors.Join(err, failed); err != nil || !grows {
+		return size, err
 	}
 	if last.state == stateLive {
 		if err := verify(dst, last); errs.Is(err, errs.Invalid) {
 			end = last.offset
 		} else if err != nil {
-			return size, false, err
+			return size, err
 		}
 	}
-	return end, false, dst.Truncate(end)
+	return end, dst.Truncate(end)
+}
+
+// eraseCopy erases a record as Erase does.
+func eraseCopy(f *os.File, s salt, r recordHeader) (recordHeader, error) {
+	gone := recordHeader{state: stateErased, span: r.span, offset: r.offset}
+	b := make([]byte, headerSize)
+	gone.put(b, s)
+	if _, err := f.WriteAt(b, r.offset); err != nil {
+		return gone, err
+	}
+	zeros := make([]byte, bufferSize)
+	for at, end := r.content(), r.content()+r.length; at < end; {
+		n, err := f.WriteAt(zeros[:min(end-at, bufferSize)], at)
+		if err != nil {
+			return gone, err
+		}
+		at += int64(n)
+	}
+	return gone, nil
 }
 
 // keepDamage: a pack that is damaged is copied as it is.
