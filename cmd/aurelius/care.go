@@ -16,13 +16,27 @@ import (
 
 // careFlags configure how the archive keeps what it has.
 type careFlags struct {
-	Trash          time.Duration `placeholder:"TIME" help:"How long what was deleted can be brought back (default: it is gone at once)."`
-	SealAfter      time.Duration `default:"60s" placeholder:"TIME" help:"The metadata of a series to which nothing came for so long is kept ready to be served (${default})."`
-	QuotaBytes     int64         `placeholder:"N" help:"Bytes after which a tenant's objects are refused (default: none)."`
-	QuotaInstances int64         `placeholder:"N" help:"Instances after which a tenant's objects are refused (default: none)."`
-	LowWater       int64         `placeholder:"BYTES" help:"Objects are refused while the disk has less left (default: 2 %, at most 1 GiB)."`
-	ScrubEvery     time.Duration `default:"720h" placeholder:"TIME" help:"How often everything stored is read against its checksum (${default})."`
-	Redis          string        `placeholder:"URL" help:"Cache that nodes share, as in redis://host:6379; default: each has its own."`
+	Trash      time.Duration `placeholder:"TIME" help:"How long what was deleted can be brought back (default: it is gone at once)."`
+	SealAfter  time.Duration `default:"60s" placeholder:"TIME" help:"The metadata of a series to which nothing came for so long is kept ready to be served (${default})."`
+	limitFlags `embed:""`
+	ScrubEvery time.Duration `default:"720h" placeholder:"TIME" help:"How often everything stored is read against its checksum (${default})."`
+	Redis      string        `placeholder:"URL" help:"Cache that nodes share, as in redis://host:6379; default: each has its own."`
+}
+
+// limitFlags bound what is taken in.
+type limitFlags struct {
+	QuotaBytes     int64 `placeholder:"N" help:"Bytes after which a tenant's objects are refused (default: none)."`
+	QuotaInstances int64 `placeholder:"N" help:"Instances after which a tenant's objects are refused (default: none)."`
+	LowWater       int64 `placeholder:"BYTES" help:"Objects are refused while the disk has less left (default: 2 %, at most 1 GiB)."`
+}
+
+// bound configures an archive over the blobs.
+func (f *limitFlags) bound(cfg *archive.Config, blobs blob.Store) {
+	cfg.LowWater = f.LowWater
+	cfg.Quota = func(storage.TenantID) (bytes, instances int64) { return f.QuotaBytes, f.QuotaInstances }
+	if s, ok := blobs.(blob.Spacer); ok {
+		cfg.Space = s.Space
+	}
 }
 
 // openArchive builds the archive over its stores and finishes what a crash left undone.
@@ -33,14 +47,11 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, log *slog.Logger
 	}
 	cfg := archive.Config{
 		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: marks,
-		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery, LowWater: c.LowWater,
-		Quota: func(storage.TenantID) (bytes, instances int64) { return c.QuotaBytes, c.QuotaInstances },
+		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
 	}
+	c.bound(&cfg, st.blobs)
 	if c.Duplicates == "replace" {
 		cfg.Duplicates = archive.Replace
-	}
-	if s, ok := st.blobs.(blob.Spacer); ok {
-		cfg.Space = s.Space
 	}
 	if !c.shared() {
 		cfg.Grace = -1 // no other node writes here

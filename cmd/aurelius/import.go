@@ -29,6 +29,7 @@ type importCmd struct {
 	OrthancIndex string   `name:"orthanc-index" placeholder:"FILE" help:"Orthanc's SQLite index (default: the file index in its directory)."`
 
 	engineFlags `embed:""`
+	limitFlags  `embed:""`
 	URL         string `name:"url" placeholder:"http://HOST:PORT" help:"Store through the server at this address; default while a server uses the data directory: ${import_url}."`
 	Duplicates  string `enum:"keep-first,replace" default:"keep-first" help:"Other bytes under a stored SOP Instance UID: keep-first refuses them, replace takes them."`
 	Workers     int    `short:"p" help:"Objects on their way at the same time; default twice the cores, at least 8."`
@@ -169,7 +170,7 @@ func (c *importCmd) target(ctx context.Context) (target, error) {
 		return nil, err
 	}
 	st, err := c.open(ctx)
-	if errs.Is(err, errs.Unavailable) && c.S3.Endpoint == "" { // the directory has its one owner
+	if errs.Is(err, errs.Unavailable) && c.S3.Endpoint == "" && c.Database == "" { // the directory has its one owner
 		server, unreached := dialWeb(ctx, importURL)
 		if unreached != nil {
 			return nil, fmt.Errorf("%s: %s; and no server answers at %s: stop the process that uses it, or say --url", dir, errs.Safe(err), importURL)
@@ -180,11 +181,12 @@ func (c *importCmd) target(ctx context.Context) (target, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy := archive.KeepFirst
+	cfg := archive.Config{Derived: st.derived}
 	if c.Duplicates == "replace" {
-		policy = archive.Replace
+		cfg.Duplicates = archive.Replace
 	}
-	a := archive.New(archive.Config{Duplicates: policy}, st.blobs, st.index)
+	c.bound(&cfg, st.blobs)
+	a := archive.New(cfg, st.blobs, st.index)
 	if _, err := a.Recover(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
