@@ -12,7 +12,8 @@
 //
 // Durability. Add survives a crash of the process; after a power cut the last Adds may be
 // missing and are replayed from the blobs behind Tails. Remove, and an Add that replaces, are
-// durable when they return, since bytes are erased on their word.
+// durable when they return, since bytes are erased on their word. Sync makes what Changes returned
+// durable, before it is told to others.
 package sqlite
 
 import (
