@@ -10,6 +10,9 @@ import (
 // log must not fill the disk.
 const overgrown = 16
 
+// busyTimeout is how long a connection waits for another, in ms.
+const busyTimeout = "PRAGMA busy_timeout=5000"
+
 // pageSize is SQLite's default; the log holds whole pages.
 const pageSize = 4096
 
@@ -46,9 +49,11 @@ func (p *checkpointer) committed() {
 	switch {
 	case err != nil || behind < p.db.cfg.Checkpoint:
 	case size > overgrown*p.db.cfg.Checkpoint:
-		// Waits (busy_timeout) for readers of the old log; if it cannot finish, the next
-		// commits try again.
+		// Waits a little for readers of the old log; if it cannot finish, the next commits try
+		// again. A Snapshot reads for minutes: writing slows down, but does not stop for it.
+		_ = p.db.writer.run("PRAGMA busy_timeout=200")
 		_, _, _ = checkpoint(p.db.writer, "TRUNCATE")
+		_ = p.db.writer.run(busyTimeout)
 	default:
 		select {
 		case p.wake <- struct{}{}:
