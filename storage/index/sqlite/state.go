@@ -10,15 +10,12 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
+	"github.com/aurelius-imaging/aurelius/storage/index/tail"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
 // maxRemembered bounds the rows of each kind the writer remembers between transactions.
 const maxRemembered = 1024
-
-// maxFraming is more than a blob engine puts around a record, and less than any Part 10 object:
-// between two records that are further apart there may be a third.
-const maxFraming = 256
 
 // writerState is what the writer remembers of rows it has just written, so that the next
 // instance of a series needs no SELECT. Valid only as long as every transaction commits; see
@@ -91,64 +88,10 @@ func (st *studyState) addModality(m string) {
 	}
 }
 
-// objectState follows which records of an object have been seen. Adds of one object may come
-// out of order; the tail only moves over what is contiguous, so that a power cut that takes the
-// last commits never leaves an acknowledged record in front of it. That the tail in the row lags
-// a little costs nothing but a look at a few records after a crash.
+// objectState is the tail of an object with a row.
 type objectState struct {
-	id, tail int64
-	ahead    []extent  // seen behind a gap, by offset
-	since    time.Time // when the first gap was met
-	stored   int64     // tail as it is in the row
-	unstored int       // records seen since
-}
-
-type extent struct{ offset, end int64 }
-
-const (
-	// maxUnstored is how many records a tail may lag.
-	maxUnstored = 16
-	// maxGap is how long a gap can be an Add that is still on its way. After that the record was
-	// taken back.
-	maxGap = time.Minute
-)
-
-func (o *objectState) seen(r blob.Record, now time.Time) {
-	x := extent{r.Location.Offset, max(r.End, r.Location.Offset+r.Location.Length)}
-	if x.end <= o.tail {
-		return
-	}
-	o.unstored++
-	at, _ := slices.BinarySearchFunc(o.ahead, x, func(a, b extent) int { return int(a.offset - b.offset) })
-	o.ahead = slices.Insert(o.ahead, at, x)
-	if o.advance(); len(o.ahead) == 0 {
-		o.since = time.Time{}
-		return
-	}
-	if o.since.IsZero() {
-		o.since = now
-	} else if now.Sub(o.since) > maxGap {
-		o.jump()
-		o.since = now
-	}
-}
-
-// advance moves the tail over what is contiguous.
-func (o *objectState) advance() {
-	n := 0
-	for n < len(o.ahead) && o.ahead[n].offset-o.tail <= maxFraming {
-		o.tail = max(o.tail, o.ahead[n].end)
-		n++
-	}
-	o.ahead = slices.Delete(o.ahead, 0, n)
-}
-
-// jump moves the tail over the first gap.
-func (o *objectState) jump() {
-	if len(o.ahead) > 0 {
-		o.tail = o.ahead[0].end
-		o.advance()
-	}
+	id int64
+	tail.Object
 }
 
 func newWriterState(now func() time.Time) *writerState {
@@ -243,7 +186,7 @@ func (w *writerState) object(c *sqldb.Conn, key storage.Key) (*objectState, erro
 	}
 	o := &objectState{}
 	if r.Next() {
-		o.id, o.tail = r.Int(0), r.Int(1)
+		o = &objectState{id: r.Int(0), Object: tail.At(r.Int(1))}
 	}
 	r.Close()
 	if err := r.Err(); err != nil {
@@ -256,7 +199,6 @@ func (w *writerState) object(c *sqldb.Conn, key storage.Key) (*objectState, erro
 		}
 		o.id = r.LastID
 	}
-	o.stored = o.tail
 	w.objects[key] = o
 	return o, nil
 }
@@ -396,7 +338,7 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 		t.more = index.Usage{}
 	}
 	for _, o := range w.objects {
-		if o.unstored >= maxUnstored {
+		if o.Due() {
 			if err := o.store(c); err != nil {
 				return err
 			}
@@ -408,20 +350,19 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 
 // store writes the tail to its row.
 func (o *objectState) store(c *sqldb.Conn) error {
-	o.unstored = 0
-	if o.tail == o.stored {
+	at, changed := o.Store()
+	if !changed {
 		return nil
 	}
-	o.stored = o.tail
-	_, err := c.Exec(updateObject, o.tail, o.id)
+	_, err := c.Exec(updateObject, at, o.id)
 	return err
 }
 
 // storeTails writes every tail, over gaps too when no Add is on its way any more.
 func (w *writerState) storeTails(c *sqldb.Conn, jump bool) error {
 	for _, o := range w.objects {
-		for jump && len(o.ahead) > 0 {
-			o.jump()
+		if jump {
+			o.Jump()
 		}
 		if err := o.store(c); err != nil {
 			return err
@@ -447,7 +388,7 @@ func (w *writerState) trim() {
 	}
 	if len(w.objects) > maxRemembered {
 		for k, o := range w.objects {
-			if len(o.ahead) == 0 && o.tail == o.stored {
+			if o.Settled() {
 				delete(w.objects, k)
 			}
 		}
