@@ -125,7 +125,10 @@ func (ix *Index) open(op string) error {
 // everyTenant is the tenant of maintenance that spans tenants.
 const everyTenant = 0
 
-const setTenant = `SELECT set_config('aurelius.tenant', $1, true)`
+// setTenant says whose rows a transaction is about. It also has the server plan for a large
+// database: a statement is planned once for a connection, perhaps when the tables are still
+// empty, and a scan of them that was cheap that day would stay until the next ANALYZE.
+const setTenant = `SELECT set_config('aurelius.tenant', $1, true), set_config('enable_seqscan', 'off', true)`
 
 // statement is one of a round trip; scan reads its rows and may be nil.
 type statement struct {
