@@ -11,7 +11,8 @@ import (
 // hospital is a seeded hospital: study n is the same whenever it is asked for, so a load can go
 // on where it was broken off, and a question can be about any study without a list of them.
 type hospital struct {
-	seed uint64
+	seed      uint64
+	perObject int // instances in one object of the blob store
 }
 
 // study is what its instances say of it.

@@ -11,7 +11,7 @@ import (
 // TestHospital holds the made-up hospital to what docs/SCALE.md says of it.
 func TestHospital(t *testing.T) {
 	t.Parallel()
-	h := hospital{seed: 4}
+	h := hospital{seed: 4, perObject: inPack}
 	const n = 4000
 	patients, names, uids := map[string]bool{}, map[string]int{}, map[string]bool{}
 	instances, seriesCount, groups := 0, 0, 0
@@ -53,7 +53,7 @@ func TestHospital(t *testing.T) {
 // TestInstance checks that an instance is whole, and apart from its neighbours.
 func TestInstance(t *testing.T) {
 	t.Parallel()
-	h := hospital{seed: 4}
+	h := hospital{seed: 4, perObject: inPack}
 	st := h.study(7)
 	sc := h.newScan(st, &st.series[0], 130)
 	one, err := sc.instance(1)

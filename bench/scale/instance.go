@@ -17,7 +17,7 @@ const (
 	explicitLE    = "1.2.840.10008.1.2.1"
 	datasetOffset = 374
 	partTen       = 526_000 // bytes of a made-up object
-	perObject     = 127     // of them in a pack of 64 MiB
+	inPack        = 127     // of them in a pack of 64 MiB
 )
 
 // scan makes the instances of a series. Its template is shared and never written to.
@@ -125,15 +125,16 @@ func (s *scan) instance(k int) (index.Instance, error) {
 	}, nil
 }
 
-// record makes up where the object lies: packs of one study each, as one association fills them.
+// record makes up where the object lies: packs of one study each, as one association fills them,
+// or an object for each record.
 func (s *scan) record(k int) blob.Record {
 	n := s.before + k - 1
 	const framed = 64 + partTen
-	offset := int64(64 + n%perObject*framed)
+	offset := int64(64 + n%s.h.perObject*framed)
 	return blob.Record{
 		Tenant: storage.DefaultTenant,
 		Location: blob.Location{
-			Object: storage.Key(fmt.Sprintf("default/%016x%08x", uint64(s.st.n)*0x9e3779b97f4a7c15, n/perObject)),
+			Object: storage.Key(fmt.Sprintf("default/%016x%08x", uint64(s.st.n)*0x9e3779b97f4a7c15, n/s.h.perObject)),
 			Offset: offset + 64, Length: partTen,
 		},
 		End: offset + framed, Received: time.Unix(1_760_000_000+int64(s.st.n)*60, int64(n)*1000), CRC32C: 1,

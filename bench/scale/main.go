@@ -66,7 +66,10 @@ func (o *options) run(ctx context.Context) error {
 
 // runChild does one step in a process of its own, so that memory is the step's.
 func (o *options) runChild(ctx context.Context) error {
-	h := hospital{seed: o.seed}
+	h := hospital{seed: o.seed, perObject: inPack}
+	if strings.HasPrefix(o.engines, "postgres") {
+		h.perObject = 1 // as blob/s3 keeps them
+	}
 	e, err := openEngine(o.engines, o.dir, o.url)
 	if err != nil {
 		return err

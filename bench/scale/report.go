@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -83,8 +84,8 @@ func table(results []result) string {
 		fmt.Fprintf(&b, "| --- | %s | ---: |\n", each(own, " | ", func(result) string { return "---:" }))
 		row("instances", func(r result) string { return fmt.Sprint(r.Load.Instances) })
 		row("studies", func(r result) string { return fmt.Sprint(r.Load.Studies) })
-		row("bulk store rate, /s", func(r result) string { return fmt.Sprintf("%.0f", r.Load.BulkRate) })
-		row("store rate, 4 senders, /s", func(r result) string { return fmt.Sprintf("%.0f", r.Load.Rate4) })
+		row("bulk store rate, /s", func(r result) string { return rate(r.Load.BulkRate) })
+		row("store rate, 4 senders, /s", func(r result) string { return rate(r.Load.Rate4) })
 		row("disk, bytes an instance", func(r result) string { return fmt.Sprintf("%.0f", float64(r.Disk)/float64(r.Load.Instances)) })
 		row("RSS storing, MiB", func(r result) string { return mib(r.Load.RSS) })
 		row("RSS asking, MiB", func(r result) string { return mib(r.Asked.RSS) })
@@ -156,11 +157,19 @@ func memory() string {
 	return fmt.Sprintf("%d GiB", kib>>20)
 }
 
+// rate is empty where the index had been filled before.
+func rate(r float64) string {
+	if r == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", r)
+}
+
 func mib(n int64) string { return fmt.Sprintf("%.0f", float64(n)/(1<<20)) }
 
 func short(n int) string {
 	if n >= 1_000_000 {
-		return fmt.Sprintf("%d M", n/1_000_000)
+		return strconv.FormatFloat(float64(n)/1e6, 'g', 3, 64) + " M"
 	}
 	return fmt.Sprintf("%d k", n/1_000)
 }
