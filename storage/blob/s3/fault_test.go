@@ -19,13 +19,15 @@ import (
 const tenant = "radiology"
 
 // impatient opens a store behind a proxy, with time-outs that a test can wait for.
-func impatient(t *testing.T, url string, giveUp time.Duration) (*s3.Store, *s3test.Proxy) {
+func impatient(t *testing.T, url string, giveUp time.Duration, faults ...s3test.Fault) (*s3.Store, *s3test.Proxy) {
 	t.Helper()
 	p := s3test.NewProxy(t, url)
 	cfg := quick(t, p.URL)
-	cfg.Timeout, cfg.Stall, cfg.GiveUp = time.Second, time.Second, giveUp
-	if giveUp == soon {
-		cfg.Timeout = 3 * time.Second // a slow machine is no fault
+	cfg.Timeout, cfg.Stall, cfg.GiveUp = 10*time.Second, 2*time.Second, giveUp
+	for _, f := range faults {
+		if f == s3test.Hang {
+			cfg.Timeout = 2 * time.Second // else a slow machine would be a fault
+		}
 	}
 	s := open(t, cfg)
 	t.Cleanup(p.Heal) // before the store is closed and the bucket emptied
@@ -33,7 +35,7 @@ func impatient(t *testing.T, url string, giveUp time.Duration) (*s3.Store, *s3te
 }
 
 const (
-	patient = 20 * time.Second
+	patient = time.Minute
 	soon    = 300 * time.Millisecond
 )
 
@@ -78,7 +80,7 @@ func TestFaultsThatPass(t *testing.T) {
 			for name, fault := range writing {
 				t.Run("write/"+size+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					s, p := impatient(t, url, patient)
+					s, p := impatient(t, url, patient, fault)
 					p.Inject(fault, "PUT", 1)
 					if fault != s3test.FlipRequest {
 						p.Inject(fault, "POST", 1) // begins and completes uploads
@@ -101,7 +103,7 @@ func TestFaultsThatPass(t *testing.T) {
 			for name, fault := range reading {
 				t.Run("read/"+size+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					s, p := impatient(t, url, patient)
+					s, p := impatient(t, url, patient, fault)
 					r, err := put(t.Context(), s, content)
 					if err != nil {
 						t.Fatal(err)
@@ -140,7 +142,7 @@ func TestFaultsThatStay(t *testing.T) {
 			for name, tt := range faults {
 				t.Run(size+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					s, p := impatient(t, url, soon)
+					s, p := impatient(t, url, soon, tt.fault)
 					before, err := put(t.Context(), s, content[:1000])
 					if err != nil {
 						t.Fatal(err)
@@ -258,7 +260,7 @@ func TestReadFaultsThatStay(t *testing.T) {
 	for name, fault := range map[string]s3test.Fault{"hang": s3test.Hang, "cut": s3test.CutResponse, "stalled": s3test.StalledResponse} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, p := impatient(t, url, soon)
+			s, p := impatient(t, url, soon, fault)
 			content := blobtest.Content(1, 600_000)
 			r, err := put(t.Context(), s, content)
 			if err != nil {
@@ -288,7 +290,7 @@ func TestErasePasses(t *testing.T) {
 		for name, fault := range map[string]s3test.Fault{"slow down": s3test.SlowDown, "lost": s3test.Lost, "hang": s3test.Hang} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				s, p := impatient(t, url, patient)
+				s, p := impatient(t, url, patient, fault)
 				r, err := put(t.Context(), s, []byte("content"))
 				if err != nil {
 					t.Fatal(err)

@@ -334,7 +334,7 @@ func TestMemory(t *testing.T) {
 		}
 		break
 	}
-	if used := int64(peak) - int64(before.HeapAlloc); used > writers*(2*5<<20+1<<20) {
+	if used := int64(peak) - int64(before.HeapAlloc); used > writers*3*5<<20 { // a third one waits in the pool
 		t.Errorf("%d MiB in use for %d writers", used>>20, writers)
 	}
 }

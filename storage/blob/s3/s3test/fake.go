@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -21,7 +22,9 @@ import (
 // verifies CRC-32C checksums as a real one does.
 func Fake(t testing.TB) string {
 	t.Helper()
-	srv := httptest.NewServer(checked(gofakes3.New(s3mem.New(), gofakes3.WithTimeSkewLimit(0)).Server()))
+	srv := httptest.NewUnstartedServer(checked(gofakes3.New(s3mem.New(), gofakes3.WithTimeSkewLimit(0)).Server()))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Start()
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
