@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +24,12 @@ func impatient(t *testing.T, url string, giveUp time.Duration, faults ...s3test.
 	t.Helper()
 	p := s3test.NewProxy(t, url)
 	cfg := quick(t, p.URL)
-	cfg.Timeout, cfg.Stall, cfg.GiveUp = 10*time.Second, 2*time.Second, giveUp
-	for _, f := range faults {
-		if f == s3test.Hang {
-			cfg.Timeout = 2 * time.Second // else a slow machine would be a fault
-		}
+	cfg.Timeout, cfg.Stall, cfg.GiveUp = 10*time.Second, time.Second, giveUp
+	switch { // as short as can be without a slow machine being a fault
+	case slices.Contains(faults, s3test.Hang) && giveUp == patient:
+		cfg.Timeout = time.Second
+	case slices.Contains(faults, s3test.Hang):
+		cfg.Timeout = 2 * time.Second
 	}
 	s := open(t, cfg)
 	t.Cleanup(p.Heal) // before the store is closed and the bucket emptied
