@@ -98,9 +98,7 @@ func (w *writer) flush() error {
 	if t := &w.newTerms; len(t.ids) > 0 {
 		w.queue(insertTerms, w.tenant, t.ids, t.texts)
 	}
-	if o := &w.newObjects; len(o.ids) > 0 {
-		w.queue(insertObjects, w.tenant, o.ids, o.texts)
-	}
+	w.insertObjects()
 	if err := w.flushParents(); err != nil {
 		return err
 	}

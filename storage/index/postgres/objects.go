@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	insertObjects = `INSERT INTO objects (id, tenant, key, tail) SELECT id, $1, key, 0 FROM unnest($2::bigint[], $3::text[]) n (id, key)`
-	updateTails   = `UPDATE objects o SET tail=n.tail FROM unnest($2::bigint[], $3::bigint[]) n (id, tail)
+	insertObjects = `INSERT INTO objects (id, tenant, key, tail) SELECT id, $1, key, tail
+		FROM unnest($2::bigint[], $3::text[], $4::bigint[]) n (id, key, tail)`
+	updateTails = `UPDATE objects o SET tail=n.tail FROM unnest($2::bigint[], $3::bigint[]) n (id, tail)
 		WHERE o.tenant=$1 AND o.id=n.id AND o.tail<n.tail`
 	selectTails = `SELECT key, tail FROM objects WHERE tail>0`
 )
@@ -111,6 +112,21 @@ func (os *objects) tails(some []*object, jump bool) (tenants map[int64][2][]int6
 	return tenants
 }
 
+// insertObjects queues the rows of new objects, with their tails: a store that keeps a record an
+// object has nothing more to say of them.
+func (w *writer) insertObjects() {
+	if len(w.newObjects) == 0 {
+		return
+	}
+	var ids, tails []int64
+	var keys []string
+	for _, o := range w.newObjects { // no one else knows them yet
+		t, _ := o.Store()
+		ids, keys, tails = append(ids, o.id), append(keys, string(o.key)), append(tails, t)
+	}
+	w.queue(insertObjects, w.tenant, ids, keys, tails)
+}
+
 // object returns the object an instance lies in, with a row of its own if it is new.
 func (w *writer) object(key storage.Key) *object {
 	k := objectKey{w.tenant, storage.Key(text(string(key)))}
@@ -121,7 +137,7 @@ func (w *writer) object(key storage.Key) *object {
 	if o == nil {
 		o = &object{objectKey: k, id: w.nextRow(), Object: tail.At(0)}
 		w.made[k] = o
-		w.newObjects.add(o.id, string(k.key))
+		w.newObjects = append(w.newObjects, o)
 	}
 	w.touched = append(w.touched, o)
 	return o

@@ -37,14 +37,15 @@ const (
 
 // state is what a transaction of Adds found, and what it makes of it.
 type state struct {
-	existing             map[string]*index.Entry // by SOP Instance UID
-	studies              map[string]*studyState
-	series               map[seriesKey]*seriesState
-	patients             map[patientKey]*patientState
-	asked                map[patientKey]bool // patients that were looked for
-	terms                map[string]int64
-	columns              instanceColumns
-	newTerms, newObjects pairs
+	existing   map[string]*index.Entry // by SOP Instance UID
+	studies    map[string]*studyState
+	series     map[seriesKey]*seriesState
+	patients   map[patientKey]*patientState
+	asked      map[patientKey]bool // patients that were looked for
+	terms      map[string]int64
+	columns    instanceColumns
+	newTerms   pairs
+	newObjects []*object
 }
 
 type seriesKey struct {
