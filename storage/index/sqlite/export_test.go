@@ -64,6 +64,9 @@ func (ix *Index) ExplainFixed() (map[string]string, error) {
 	return out, err
 }
 
+// Remembered is how many objects the writer remembers.
+func (ix *Index) Remembered() int { return len(ix.state.objects) }
+
 func explain(c *sqldb.Conn, plan *string, sql string, args ...any) error {
 	r, err := c.Query("EXPLAIN QUERY PLAN "+sql, args...)
 	if err != nil {

@@ -337,8 +337,11 @@ func (w *writerState) flush(c *sqldb.Conn) error {
 		}
 		t.more = index.Usage{}
 	}
+	// Too many to remember: their rows say it all, then they can be dropped. A store that keeps
+	// a record an object gets here.
+	crowded := len(w.objects) > maxRemembered
 	for _, o := range w.objects {
-		if o.Due() {
+		if crowded || o.Due() {
 			if err := o.store(c); err != nil {
 				return err
 			}
