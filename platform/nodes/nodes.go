@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ const (
 // Info is what a node says of itself.
 type Info struct {
 	ID        string // given by Register
-	Host      string
+	Host      string // default os.Hostname
 	Roles     []string
 	Addresses []string
 	Version   string // for people
@@ -108,6 +109,9 @@ func Register(ctx context.Context, db sqldb.SQL, info Info, cfg Config) (*Node, 
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if info.Host == "" {
+		info.Host, _ = os.Hostname() // for people: without one it is empty
 	}
 	info.ID = rand.Text()
 	n := &Node{db: db, cfg: cfg, info: info}
