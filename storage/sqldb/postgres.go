@@ -72,9 +72,9 @@ func OpenPostgres(ctx context.Context, cfg PostgresConfig) (*PostgresDB, error) 
 	conn.DialFunc = (&net.Dialer{Timeout: cfg.ConnectTimeout, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}).DialContext
 	for name, value := range map[string]string{
-		"application_name":                    "aurelius",
-		"statement_timeout":                   milliseconds(cfg.StatementTimeout),
-		"lock_timeout":                        milliseconds(cfg.LockTimeout),
+		"application_name":  "aurelius",
+		"statement_timeout": milliseconds(cfg.StatementTimeout),
+		"lock_timeout":      milliseconds(cfg.LockTimeout),
 		// A node that froze in a transaction holds others up no longer than they wait for it.
 		"idle_in_transaction_session_timeout": milliseconds(min(cfg.LockTimeout, 8*time.Second)),
 		"synchronous_commit":                  "on", // durable when it returns, whatever the server's default

@@ -40,9 +40,10 @@ const (
 const noInstance = -attribute.NoNumber - 1
 
 // instancesOf composes a statement for instances of the first few of some series, given how many
-// instances each has, and says of how many. It begins behind (number, last) of the first, or with
+// instances each has, and says of how many. It begins behind (at, last) of the first, or with
 // last 0 at its start.
-func instancesOf(columns, joins string, tenant int64, series, counts []int64, cond *where, at, last int64, limit int) (sql string, args []any, together int) {
+func instancesOf(columns, joins string, tenant int64, series, counts []int64, cond *where, at, last int64, limit int) (
+	sql string, args []any, together int) {
 	and, more := "", []any(nil)
 	if cond != nil {
 		and, more = cond.sql.String(), cond.args

@@ -96,7 +96,8 @@ func TestTwoNodes(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
-	for what, c := range map[string][2]int64{"stored": {stored.Load(), senders * each}, "new studies": {newStudies.Load(), 1}, "new series": {newSeries.Load(), 4}} {
+	for what, c := range map[string][2]int64{"stored": {stored.Load(), senders * each}, "new studies": {newStudies.Load(), 1},
+		"new series": {newSeries.Load(), 4}} {
 		if c[0] != c[1] {
 			t.Errorf("%s: %d, want %d", what, c[0], c[1])
 		}

@@ -20,7 +20,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -50,14 +49,11 @@ type Index struct {
 	pages pageCache
 	known known
 
+	objects objects
+
 	lock   sync.Mutex
 	queues map[storage.TenantID]*queue
 	closed bool
-
-	objects objects
-
-	// generation counts the commits of this node that changed what a query may answer.
-	generation atomic.Int64
 }
 
 var _ index.Index = (*Index)(nil)
@@ -111,15 +107,6 @@ func (ix *Index) Close() error {
 		q.wait()
 	}
 	return ix.storeTails(context.Background(), true)
-}
-
-func (ix *Index) open(op string) error {
-	ix.lock.Lock()
-	defer ix.lock.Unlock()
-	if ix.closed {
-		return errs.Errorf(errs.Unavailable, op, "the index is closed")
-	}
-	return nil
 }
 
 // everyTenant is the tenant of maintenance that spans tenants.

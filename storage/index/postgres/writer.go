@@ -82,7 +82,6 @@ func (ix *Index) write(ctx context.Context, op string, tenant int64, fn func(*wr
 	for _, learn := range w.learn {
 		learn()
 	}
-	ix.generation.Add(1)
 	return nil
 }
 
