@@ -197,6 +197,9 @@ func TestKillEngines(t *testing.T) {
 		})
 		once.Do(func() { close(broken) })
 		<-broken
+		if t.Failed() {
+			return
+		}
 		t.Logf("round %d: killed %s after %d", round, fault.name, at)
 		c.verify(t, round, acknowledged)
 		c.nodes[0].clear(t)

@@ -73,6 +73,13 @@ func (p *OwnPart) Kill() {
 			time.Sleep(5 * time.Millisecond) // until the kernel has taken it away
 		}
 	}
+	// Where nobody reaps orphans PostgreSQL would take its own remains for another one running.
+	home := os.Getenv("PARTS_HOME")
+	if home == "" {
+		cache, _ := os.UserCacheDir()
+		home = filepath.Join(cache, "parts")
+	}
+	_ = os.Remove(filepath.Join(home, "run", filepath.Base(p.script)+"."+p.instance, "data", "postmaster.pid"))
 }
 
 // Stop ends it in its own way; what it keeps stays.
@@ -83,11 +90,17 @@ func (p *OwnPart) Stop() {
 	}
 }
 
-// alive is false for a zombie too: where nobody reaps orphans they stay for ever.
+// alive is false for a zombie too: where nobody reaps orphans they stay for ever. While threads
+// of it are still ending, though, its ports and files are still open.
 func alive(pid int) bool {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	proc := "/proc/" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(proc + "/stat")
 	_, state, found := strings.Cut(string(stat), ") ")
-	return err == nil && found && !strings.HasPrefix(state, "Z")
+	if err != nil || !found {
+		return false
+	}
+	threads, _ := os.ReadDir(proc + "/task")
+	return !strings.HasPrefix(state, "Z") || len(threads) > 1
 }
 
 // children lists the processes below pid.
