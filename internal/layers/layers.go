@@ -30,7 +30,6 @@ var fences = map[string][]string{
 	"github.com/minio/minio-go":    {"storage/blob/s3"},
 	"github.com/johannesboyne":     {"storage/blob/s3"},
 	"google.golang.org/grpc":       {"inference/kserve"},
-	"github.com/riverqueue/river":  {"platform/jobs"},
 	"github.com/twmb/franz-go":     {"platform/events/kafka"},
 	"github.com/redis/go-redis":    {"platform/cache/redis"},
 	"github.com/coreos/go-oidc":    {"platform/auth"},
