@@ -99,7 +99,7 @@ CREATE TABLE series (
 	changed      BIGINT NOT NULL,              -- ns since 1970
 	sealed       BOOLEAN NOT NULL,             -- it has a row in seals
 	attrs        BYTEA NOT NULL,
-	UNIQUE (tenant, uid, study)
+	CONSTRAINT series_uid UNIQUE (uid, tenant, study) -- uid first: as instances_uid
 ) WITH (fillfactor = 70);
 CREATE INDEX series_order ON series (study, number, id);
 CREATE INDEX series_unsealed ON series (id) WHERE NOT sealed;
@@ -124,7 +124,9 @@ CREATE TABLE instances (
 	uid             TEXT COLLATE "C" NOT NULL,
 	attrs           BYTEA NOT NULL
 );
-CREATE UNIQUE INDEX instances_uid ON instances (tenant, uid);
+-- Not (tenant, uid): while there are no statistics (a restore, a first bulk load) the server would
+-- go through all of the tenant's to help another index along.
+CREATE UNIQUE INDEX instances_uid ON instances (uid, tenant);
 CREATE INDEX instances_order ON instances (series, number, id);
 CREATE INDEX instances_location ON instances (object, "offset");
 
