@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/platform/cache/redis"
 	"github.com/aurelius-imaging/aurelius/platform/ledger"
 	"github.com/aurelius-imaging/aurelius/storage"
@@ -50,6 +52,9 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, log *slog.Logger
 		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
 	}
 	c.bound(&cfg, st.blobs)
+	if c.PublicURL != "" {
+		cfg.Form = dicomweb.MetadataForm(strings.TrimRight(c.PublicURL, "/") + dicomweb.Root)
+	}
 	if c.Duplicates == "replace" {
 		cfg.Duplicates = archive.Replace
 	}

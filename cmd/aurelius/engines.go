@@ -70,9 +70,15 @@ type stores struct {
 	postgres *sqldb.PostgresDB // nil: SQLite
 }
 
-// open opens the objects first: where they are folders their lock says that nobody else owns
-// the directory. Files are for their owner only, whatever the umask of the session.
-func (f *engineFlags) open(ctx context.Context) (_ *stores, err error) {
+// open opens all of them.
+func (f *engineFlags) open(ctx context.Context) (*stores, error) {
+	return f.openNode(ctx, func(sqldb.SQL) error { return nil })
+}
+
+// openNode opens the objects first: where they are folders their lock says that nobody else owns
+// the directory. Files are for their owner only, whatever the umask of the session. It calls
+// register between the platform's tables and the index, whose migration other nodes may forbid.
+func (f *engineFlags) openNode(ctx context.Context, register func(sqldb.SQL) error) (_ *stores, err error) {
 	st := &stores{}
 	defer func() {
 		if err != nil {
@@ -85,7 +91,7 @@ func (f *engineFlags) open(ctx context.Context) (_ *stores, err error) {
 	if st.derived, err = f.openBlobs(ctx, derivedBucket); err != nil {
 		return nil, err
 	}
-	return st, f.openDatabases(ctx, st)
+	return st, f.openDatabases(ctx, st, register)
 }
 
 func (f *engineFlags) openBlobs(ctx context.Context, bucket string) (blob.Store, error) {
@@ -108,22 +114,26 @@ func opened[I, T any](v T, err error) (I, error) {
 	return any(v).(I), nil
 }
 
-func (f *engineFlags) openDatabases(ctx context.Context, st *stores) (err error) {
+func (f *engineFlags) openDatabases(ctx context.Context, st *stores, register func(sqldb.SQL) error) (err error) {
 	if f.Database == "" {
-		if st.index, err = opened[index.Index](sqlite.Open(filepath.Join(f.Data, indexFile), sqlite.Config{})); err != nil {
+		if st.platform, err = sqldb.OpenSQL(filepath.Join(f.Data, platformFile)); err != nil {
 			return err
 		}
-		st.platform, err = sqldb.OpenSQL(filepath.Join(f.Data, platformFile))
+	} else {
+		if st.postgres, err = sqldb.OpenPostgres(ctx, sqldb.PostgresConfig{URL: f.Database}); err != nil {
+			return fmt.Errorf("--database: %w", err)
+		}
+		st.platform = st.postgres.SQL()
+	}
+	if err := register(st.platform); err != nil {
 		return err
 	}
-	if st.postgres, err = sqldb.OpenPostgres(ctx, sqldb.PostgresConfig{URL: f.Database}); err != nil {
-		return fmt.Errorf("--database: %w", err)
+	if st.postgres == nil {
+		st.index, err = opened[index.Index](sqlite.Open(filepath.Join(f.Data, indexFile), sqlite.Config{}))
+	} else {
+		st.index, err = opened[index.Index](postgres.Open(ctx, st.postgres, postgres.Config{}))
 	}
-	if st.index, err = opened[index.Index](postgres.Open(ctx, st.postgres, postgres.Config{})); err != nil {
-		return err
-	}
-	st.platform = st.postgres.SQL()
-	return nil
+	return err
 }
 
 // Close closes the index first, so that it never knows of less than the blobs when they seal.

@@ -17,7 +17,7 @@ import (
 
 // routes puts every HTTP door under one handler.
 func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, log *slog.Logger, registry *prometheus.Registry) (http.Handler, error) {
-	base := httpd.NewBase(httpd.BaseConfig{})
+	base := httpd.NewBase(httpd.BaseConfig{PublicURL: c.PublicURL})
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true

@@ -42,6 +42,9 @@ const importURL = "http://127.0.0.1:8000"
 
 // Validate implements kong's hook.
 func (c *importCmd) Validate() error {
+	if err := c.engineFlags.Validate(); err != nil {
+		return err
+	}
 	switch {
 	case c.Orthanc == "" && c.OrthancIndex != "":
 		return errors.New("--orthanc-index: want --orthanc too")

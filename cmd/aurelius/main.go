@@ -35,6 +35,7 @@ type cli struct {
 	Import      importCmd      `cmd:"" help:"Bring in folders, zips, DICOMDIRs, or the storage of an Orthanc."`
 	Backup      backupCmd      `cmd:"" help:"Copy the data directory while the server runs; again: only what has changed."`
 	Restore     restoreCmd     `cmd:"" help:"Make a data directory of a backup, and prove it."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the tables of a database up to date before the nodes start; serve does it too."`
 	Fsck        fsckCmd        `cmd:"" help:"Check the stored objects against the index; rebuild the index."`
 	Conformance conformanceCmd `cmd:"" help:"Print the DICOM Conformance Statement of this binary."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

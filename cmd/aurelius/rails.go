@@ -16,6 +16,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/platform/jobs"
 	"github.com/aurelius-imaging/aurelius/platform/nodes"
 	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
 // railFlags configure what runs beside the doors.
@@ -36,18 +37,20 @@ type rails struct {
 
 // The kinds of the server's own jobs.
 const (
-	jobScrub = "scrub" // compare what is stored with its checksums
-	jobSweep = "sweep" // find what has no row
+	jobScrub = "scrub"       // compare what is stored with its checksums
+	jobSweep = "sweep"       // find what has no row
+	jobSeals = "sweep-seals" // find what was made of series that are gone
 )
 
-// openRails makes this node known before anything else touches the tables.
-func (c *serveCmd) openRails(ctx context.Context, st *stores, log *slog.Logger) (*rails, error) {
-	node, err := nodes.Register(ctx, st.platform, nodes.Info{
+// register makes this process known to the other nodes.
+func (c *serveCmd) register(ctx context.Context, db sqldb.SQL, log *slog.Logger) (*nodes.Node, error) {
+	return nodes.Register(ctx, db, nodes.Info{
 		Roles: []string{"all"}, Addresses: append([]string{c.Dimse}, c.HTTP...), Version: version,
 	}, nodes.Config{Logger: log})
-	if err != nil {
-		return nil, err
-	}
+}
+
+// openRails prepares what runs beside the doors; nothing runs yet.
+func (c *serveCmd) openRails(ctx context.Context, node *nodes.Node, st *stores, log *slog.Logger) (_ *rails, err error) {
 	r := &rails{node: node}
 	if r.queue, err = jobs.Open(ctx, st.platform, jobs.Config{Node: node.ID(), Log: log}); err != nil {
 		return nil, err
@@ -88,6 +91,10 @@ func (r *rails) care(a *archive.Archive) {
 	})
 	own(jobSweep, 10*time.Minute, func(ctx context.Context, j jobs.Job) error {
 		n, err := a.SweepOnce(ctx)
+		return r.reported(j, n, err)
+	})
+	own(jobSeals, 24*time.Hour, func(ctx context.Context, j jobs.Job) error {
+		n, err := a.SweepSeals(ctx)
 		return r.reported(j, n, err)
 	})
 }

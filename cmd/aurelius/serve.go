@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 
@@ -19,6 +20,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/dimse/scp"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 	"github.com/aurelius-imaging/aurelius/internal/obs"
+	"github.com/aurelius-imaging/aurelius/platform/nodes"
+	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
 // serveCmd runs every role in one process.
@@ -34,6 +37,7 @@ type serveCmd struct {
 
 	StrictAET       bool     `name:"strict-aet" help:"Refuse associations that call another AE title than ours."`
 	Duplicates      string   `enum:"keep-first,replace" default:"keep-first" help:"Other bytes under a stored SOP Instance UID: keep-first refuses them, replace takes them."`
+	PublicURL       string   `name:"public-url" placeholder:"URL" help:"Where clients find us behind a proxy, as in https://pacs.example.org; with several nodes say it, so that all write the same links (default: as each request came)."`
 	CORS            []string `name:"cors" placeholder:"ORIGIN" help:"Origin of a viewer that may read from a browser; repeatable."`
 	MaxAssociations int      `default:"256" help:"Associations at one time (${default})."`
 	Insecure        bool     `help:"Listen beyond loopback although no identity is configured: whoever reaches the port can read and delete everything."`
@@ -44,6 +48,12 @@ type serveCmd struct {
 
 // Validate implements kong's hook: what cannot work is said before anything starts.
 func (c *serveCmd) Validate() error {
+	if err := c.engineFlags.Validate(); err != nil {
+		return err
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || c.PublicURL != "" && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("--public-url: want http(s)://host")
+	}
 	if err := checkAET(c.AET); err != nil {
 		return err
 	}
@@ -79,7 +89,11 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) er
 		return err
 	}
 	registry := obs.NewRegistry()
-	st, err := c.engineFlags.open(ctx)
+	var node *nodes.Node
+	st, err := c.openNode(ctx, func(db sqldb.SQL) (err error) {
+		node, err = c.register(ctx, db, log)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -88,7 +102,7 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) er
 			log.Error("closing the stores", "err", err)
 		}
 	}()
-	rails, err := c.openRails(ctx, st, log)
+	rails, err := c.openRails(ctx, node, st, log)
 	if err != nil {
 		return err
 	}
