@@ -28,6 +28,10 @@ type spares struct {
 func (s *spares) stored(n int64, now time.Time) {
 	s.limit += n
 	s.last = now
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 type spare struct {
@@ -118,18 +122,16 @@ func (s *Store) wantsSpare() bool {
 	return err == nil && free-s.cfg.Reserve >= spareShare*s.cfg.Spare
 }
 
-// prepare makes spares while it is quiet, until the store closes.
+// prepare makes spares after each burst, until the store closes.
 func (s *Store) prepare() {
 	defer close(s.prepared)
-	tick := time.NewTicker(sparePause)
-	defer tick.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
-		case <-tick.C:
+		case <-s.spares.wake:
 		}
-		if s.quiet() {
+		if s.awaitQuiet() == nil {
 			_ = s.fill() // a full disk: the packs do without
 		}
 	}

@@ -101,9 +101,10 @@ func Open(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	s := &Store{
 		cfg: cfg, sys: host(),
-		open:  map[storage.TenantID]*openPacks{},
-		byKey: map[storage.Key]*pack{},
-		stop:  make(chan struct{}), done: make(chan struct{}), prepared: make(chan struct{}),
+		open:   map[storage.TenantID]*openPacks{},
+		byKey:  map[storage.Key]*pack{},
+		spares: spares{wake: make(chan struct{}, 1)},
+		stop:   make(chan struct{}), done: make(chan struct{}), prepared: make(chan struct{}),
 	}
 	s.handles.init(s)
 	if err := os.MkdirAll(s.packs(), 0o750); err != nil {
