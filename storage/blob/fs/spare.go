@@ -22,6 +22,7 @@ type spares struct {
 	kept  int64      // bytes of the list and of written zeros behind packs that may grow
 	limit int64      // of kept
 	last  time.Time  // when a record ended
+	wake  chan struct{}
 }
 
 // stored notes that a record of so many bytes ended.
