@@ -5,48 +5,91 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
-// TestReadme runs the README's first minute as it is written, but for ports and paths.
-func TestReadme(t *testing.T) {
-	t.Parallel()
+// commands returns the blocks of commands in the README that are marked for the test.
+func commands(t *testing.T, test string) []string {
+	t.Helper()
 	readme, err := os.ReadFile(filepath.Join(testkit.Root(), "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)<!-- e2e: .*?-->\n```sh\n(.*?)```").FindSubmatch(readme)
-	if block == nil {
-		t.Fatal("README.md has no block of commands marked for this test")
+	var blocks []string
+	for _, b := range regexp.MustCompile("<!-- e2e: .* by "+test+" -->\n```sh\n(?s:(.*?))```").FindAllSubmatch(readme, -1) {
+		blocks = append(blocks, string(b[1]))
 	}
+	if len(blocks) == 0 {
+		t.Fatalf("README.md has no commands marked for %s", test)
+	}
+	return blocks
+}
+
+// TestReadme runs the README's commands as they are written, but for ports and paths.
+func TestReadme(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	out := t.TempDir()
 	script := strings.NewReplacer("localhost:4242", s.dimse, "http://localhost:8042", "http://"+s.http,
-		"/tmp/aurelius-first", out).Replace(string(block[1]))
+		"/tmp/aurelius-", out+"/").Replace(strings.Join(commands(t, "TestReadme"), ""))
 	cmd := exec.Command("bash", "-euxo", "pipefail", "-c", script)
 	cmd.Dir = testkit.Root()
+	// What the README leaves to defaults.
+	cmd.Env = append(os.Environ(), "AURELIUS_DATA="+s.data, "AURELIUS_URL=http://"+s.http)
 	printed, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	for _, want := range []string{"FIRST-1", "2.25.311111111111111111111111111111111111"} {
+	for _, want := range []string{"FIRST-1", "2.25.311111111111111111111111111111111111", "backup complete: 5 instances"} {
 		if !strings.Contains(string(printed), want) {
 			t.Errorf("the commands did not show %s:\n%s", want, printed)
 		}
 	}
-	var fetched int
-	_ = filepath.WalkDir(out, func(_ string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			fetched++
-		}
-		return err
-	})
-	if fetched != 5 {
-		t.Errorf("%d files fetched, want 5", fetched)
+	fetched, err := os.ReadDir(filepath.Join(out, "first"))
+	if err != nil || len(fetched) != 5 {
+		t.Errorf("%d files fetched, want 5: %v", len(fetched), err)
 	}
+	restored := startOn(t, filepath.Join(out, "restored"))
+	if n := len(restored.search(t, "/instances?limit=10")); n != 5 {
+		t.Errorf("%d instances restored, want 5", n)
+	}
+}
+
+// TestReadmeGrow starts the README's nodes as they are written, but for ports and paths.
+func TestReadmeGrow(t *testing.T) {
+	database, objects := testkit.NewPart(t, "postgres"), testkit.NewPart(t, "minio")
+	engines := strings.NewReplacer("postgres://aurelius:secret@localhost:5432/aurelius", database.URL,
+		"http://localhost:9000", objects.URL)
+	var nodes []*server
+	for _, line := range strings.Split(strings.TrimSpace(commands(t, "TestReadmeGrow")[0]), "\n") {
+		if settings, ok := strings.CutPrefix(line, "export "); ok {
+			for _, s := range strings.Fields(settings) {
+				name, value, _ := strings.Cut(s, "=")
+				t.Setenv(name, value)
+			}
+			continue
+		}
+		args := strings.Fields(engines.Replace(line))
+		var flags []string
+		for i := 2; i+1 < len(args); i += 2 {
+			if !slices.Contains([]string{"--data", "--dimse", "--http"}, args[i]) { // start has its own
+				flags = append(flags, args[i], args[i+1])
+			}
+		}
+		nodes = append(nodes, start(t, flags...))
+	}
+	if len(nodes) != 2 {
+		t.Fatalf("the README starts %d nodes, want 2", len(nodes))
+	}
+	o := ct(1, 1, 1).object()
+	if rsp := nodes[0].cstore(t, o); rsp.status != 0 {
+		t.Fatalf("C-STORE: %v", rsp)
+	}
+	nodes[1].holds(t, []object{o})
 }
 
 // TestGuide runs the two uploads that users' scripts contain.
