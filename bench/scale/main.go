@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,6 +138,13 @@ func (o *options) measure(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	sizes = slices.DeleteFunc(sizes, func(size int) bool {
+		_, err := os.Stat(o.resultFile(name, size))
+		return err == nil
+	})
+	if len(sizes) == 0 {
+		return nil
+	}
 	if name == "postgres" && o.url == "" {
 		address, pid, err := startPostgres(o.shared)
 		if err != nil {
@@ -163,9 +171,6 @@ func (o *options) measure(ctx context.Context, name string) error {
 		return err
 	}
 	for _, size := range sizes {
-		if _, err := os.Stat(o.resultFile(name, size)); err == nil {
-			continue
-		}
 		r := result{Engine: name, Size: size, When: time.Now().UTC().Format(time.DateTime)}
 		if err := o.step(ctx, name, &r.Load, "load", size); err != nil {
 			return err
