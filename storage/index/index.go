@@ -116,8 +116,9 @@ type Seal struct {
 // Discarded is an instance that was deleted and can be brought back.
 type Discarded struct {
 	Ref
-	At    time.Time // when it was deleted
-	Until time.Time // when it will be gone
+	Location blob.Location
+	At       time.Time // when it was deleted
+	Until    time.Time // when it will be gone
 }
 
 // Usage is what a tenant keeps. Patients, studies and series are those that can be found;
@@ -190,14 +191,19 @@ type Index interface {
 	// Usage returns what the tenant keeps, without counting rows.
 	Usage(ctx context.Context, t storage.TenantID) (Usage, error)
 
+	// NoteErasure notes for erasure, as durably as Add, a committed record that is not to become
+	// an instance; before its bytes go, so that neither a crash nor an outage leaves a record
+	// nobody knows. False: an instance lies there, found or discarded, and nothing was noted.
+	NoteErasure(ctx context.Context, t storage.TenantID, l blob.Location) (bool, error)
 	// Erased forgets pending erasures that were carried out.
 	Erased(ctx context.Context, ls []blob.Location) error
 	// Tails returns, for each object, the End up to which every record was handed to Add:
 	// recovery after a crash looks at records behind it only. It never lies behind a record
-	// whose Add may have been lost.
+	// whose Add may have been lost, because the records of one object are added in their order
+	// (see blob.Writer).
 	Tails(ctx context.Context) (map[storage.Key]int64, error)
-	// Has reports whether an instance lies at the location, found or discarded: a record without
-	// one is an orphan (fsck).
+	// Has reports whether the record at the location is known: an instance lies there, found or
+	// discarded, or its erasure is pending. A record that is not known is an orphan (fsck).
 	Has(ctx context.Context, l blob.Location) (bool, error)
 	// Close ends it; no call may follow.
 	Close() error

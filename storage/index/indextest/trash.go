@@ -143,7 +143,11 @@ func (f *fixture) checkExpiry(study index.Ref, first index.Instance) {
 	if pending, err := f.PendingErasures(ctx); err != nil || len(pending) != 6 {
 		f.t.Errorf("pending erasures: %v, %v", pending, err)
 	}
-	equal(f.t, "expired record is known", f.has(first.Blob.Location), false)
+	equal(f.t, "record to be erased is known", f.has(first.Blob.Location), true)
+	if err := f.Erased(ctx, gone); err != nil {
+		f.t.Fatal(err)
+	}
+	equal(f.t, "erased record is known", f.has(gone[0]), false)
 	equal(f.t, "discarded", len(f.discarded(study)), 0)
 	if _, err := f.Restore(ctx, tenant, study); !errs.Is(err, errs.NotFound) {
 		f.t.Errorf("restoring what expired: %v", err)

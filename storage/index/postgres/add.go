@@ -47,7 +47,7 @@ func (w *writer) add(a *addition) error {
 		found := *e
 		a.result = index.Added{Existing: &found}
 		// Seen all the same: it is a replay, or a duplicate whose bytes the archive takes back.
-		w.ix.objects.seen(o, a.in.Blob, w.now)
+		w.ix.objects.seen(o, a.in.Blob)
 		return nil
 	}
 	st, se, err := w.parents(a)
@@ -77,7 +77,7 @@ func (w *writer) add(a *addition) error {
 	if w.latest != st.id { // else it is the last to have arrived already
 		w.latest, st.arrived = st.id, w.seq
 	}
-	w.ix.objects.seen(o, a.in.Blob, w.now)
+	w.ix.objects.seen(o, a.in.Blob)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (w *writer) flush() error {
 		w.queue(insertInstances, append(args, c.uid, c.attrs)...)
 		w.queue(insertData, w.tenant, c.ints[0], c.header, c.frames)
 	}
-	for _, l := range w.ix.objects.tails(w.touched, false) {
+	for _, l := range w.ix.objects.tails(w.touched) {
 		w.queue(updateTails, w.tenant, l[0], l[1])
 	}
 	return nil

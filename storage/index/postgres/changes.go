@@ -25,6 +25,7 @@ const (
 	selectHas = `SELECT EXISTS (SELECT 1 FROM objects o JOIN instances i ON i.object=o.id
 			WHERE o.key=$1 AND i."offset"=$2 AND i.length=$3)
 		OR EXISTS (SELECT 1 FROM objects o JOIN trash d ON d.object=o.id WHERE o.key=$1 AND d."offset"=$2 AND d.length=$3)`
+	selectKnown = selectHas + ` OR EXISTS (SELECT 1 FROM pending_erasures WHERE object=$1 AND "offset"=$2)`
 )
 
 // Changes returns up to limit changes after the sequence number (limit 0: as many as one answer
@@ -76,14 +77,34 @@ func (ix *Index) PendingErasures(ctx context.Context) (out []blob.Location, err 
 	return out, err
 }
 
+// NoteErasure notes a record for erasure unless an instance lies there.
+func (ix *Index) NoteErasure(ctx context.Context, t storage.TenantID, l blob.Location) (noted bool, err error) {
+	const op = "postgres.NoteErasure"
+	tenant, err := ix.newTenantID(ctx, op, t)
+	if err != nil {
+		return false, err
+	}
+	err = ix.write(ctx, op, tenant, func(w *writer) error {
+		var found bool
+		err := w.look(statement{selectHas, []any{text(string(l.Object)), l.Offset, l.Length},
+			each(func(r pgx.Rows) error { return r.Scan(&found) })})
+		if noted = err == nil && !found; noted {
+			e := erasures(tenant, []blob.Location{l})
+			w.queue(e.sql, e.args...)
+		}
+		return err
+	})
+	return noted && err == nil, err
+}
+
 // Erased forgets pending erasures that were carried out.
 func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
 	return ix.forgetLocations(ctx, "postgres.Erased", deleteErasures, ls)
 }
 
-// Has reports whether an instance lies at the location, found or discarded.
+// Has reports whether the record is known: an instance, discarded, or to be erased.
 func (ix *Index) Has(ctx context.Context, l blob.Location) (found bool, err error) {
-	err = ix.read(ctx, "postgres.Has", everyTenant, statement{selectHas, []any{text(string(l.Object)), l.Offset, l.Length},
+	err = ix.read(ctx, "postgres.Has", everyTenant, statement{selectKnown, []any{text(string(l.Object)), l.Offset, l.Length},
 		each(func(r pgx.Rows) error { return r.Scan(&found) })})
 	return found, err
 }

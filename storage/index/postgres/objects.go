@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,8 +36,7 @@ type object struct {
 	tail.Object
 }
 
-// maxObjects bounds what is remembered; an object that waits for a gap to close would lose what
-// it knows and is kept.
+// maxObjects bounds what is remembered, but for objects whose tail is still to be stored.
 const maxObjects = 4096
 
 func (os *objects) has(k objectKey) bool { return os.get(k) != nil }
@@ -78,14 +76,14 @@ func (os *objects) forget(gone []*object) {
 	}
 }
 
-func (os *objects) seen(o *object, r blob.Record, now time.Time) {
+func (os *objects) seen(o *object, r blob.Record) {
 	os.lock.Lock()
 	defer os.lock.Unlock()
-	o.Seen(r, now)
+	o.Seen(r)
 }
 
 // tails collects what is to be stored, of those given or of all.
-func (os *objects) tails(some []*object, jump bool) (tenants map[int64][2][]int64) {
+func (os *objects) tails(some []*object) (tenants map[int64][2][]int64) {
 	os.lock.Lock()
 	defer os.lock.Unlock()
 	tenants = make(map[int64][2][]int64)
@@ -104,9 +102,6 @@ func (os *objects) tails(some []*object, jump bool) (tenants map[int64][2][]int6
 		return tenants
 	}
 	for _, o := range os.all {
-		if jump {
-			o.Jump()
-		}
 		store(o)
 	}
 	return tenants
@@ -143,9 +138,9 @@ func (w *writer) object(key storage.Key) *object {
 	return o
 }
 
-// storeTails writes every tail, over gaps too when no Add is on its way any more.
-func (ix *Index) storeTails(ctx context.Context, jump bool) error {
-	for tenant, l := range ix.objects.tails(nil, jump) {
+// storeTails writes every tail.
+func (ix *Index) storeTails(ctx context.Context) error {
+	for tenant, l := range ix.objects.tails(nil) {
 		err := ix.read(ctx, "postgres.Tails", tenant, statement{sql: updateTails, args: []any{tenant, l[0], l[1]}})
 		if err != nil {
 			return err
@@ -157,7 +152,7 @@ func (ix *Index) storeTails(ctx context.Context, jump bool) error {
 // Tails returns, for each object, the offset up to which every record has been seen. Adds are
 // durable here, so it saves recovery work, no more.
 func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
-	if err := ix.storeTails(ctx, false); err != nil {
+	if err := ix.storeTails(ctx); err != nil {
 		return nil, err
 	}
 	out := make(map[storage.Key]int64)

@@ -106,7 +106,7 @@ func (ix *Index) Close() error {
 	for _, q := range queues {
 		q.wait()
 	}
-	return ix.storeTails(context.Background(), true)
+	return ix.storeTails(context.Background())
 }
 
 // everyTenant is the tenant of maintenance that spans tenants.

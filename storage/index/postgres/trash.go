@@ -16,7 +16,8 @@ import (
 
 const (
 	trashOfTenant = ` FROM trash d WHERE d.tenant=?`
-	selectTrash   = `SELECT d.study, d.series, d.uid, d.discarded, d.until`
+	selectTrash   = `SELECT d.study, d.series, d.uid, d.discarded, d.until,
+		(SELECT key FROM objects o WHERE o.id=d.object), d."offset", d.length`
 	// Of several that were discarded under one UID, the latest.
 	selectRestorable = `SELECT max(d.id)`
 	groupRestorable  = ` GROUP BY d.uid ORDER BY 1`
@@ -65,7 +66,8 @@ func (ix *Index) Discarded(ctx context.Context, t storage.TenantID, r index.Ref,
 	err = ix.read(ctx, op, tenant, statement{sql, append(args, limit), each(func(rows pgx.Rows) error {
 		var d index.Discarded
 		var at, until int64
-		err := rows.Scan(&d.StudyInstanceUID, &d.SeriesInstanceUID, &d.SOPInstanceUID, &at, &until)
+		err := rows.Scan(&d.StudyInstanceUID, &d.SeriesInstanceUID, &d.SOPInstanceUID, &at, &until,
+			&d.Location.Object, &d.Location.Offset, &d.Location.Length)
 		d.At, d.Until = unixNano(at), unixNano(until)
 		out = append(out, d)
 		return err

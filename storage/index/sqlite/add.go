@@ -275,7 +275,7 @@ func (w *writerState) insert(c *sqldb.Conn, t *tenantState, st *studyState, se *
 	if t.latest != st.id { // else it is the last to have arrived already
 		t.latest, st.arrived, st.dirtyArrival = st.id, seq, true
 	}
-	obj.Seen(a.in.Blob, w.now())
+	obj.Seen(a.in.Blob)
 	return true, nil
 }
 
@@ -292,7 +292,7 @@ func (w *writerState) existing(c *sqldb.Conn, t *tenantState, a *addition) (bool
 	}
 	a.result = index.Added{Existing: &e}
 	if obj, err := w.object(c, a.in.Blob.Location.Object); err == nil {
-		obj.Seen(a.in.Blob, w.now())
+		obj.Seen(a.in.Blob)
 	}
 	return true, nil
 }

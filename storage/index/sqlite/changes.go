@@ -26,6 +26,7 @@ const (
 			WHERE o.key=?1 AND i.offset=?2 AND i.length=?3
 		UNION ALL SELECT 1 FROM objects o CROSS JOIN trash d ON d.object=o.id
 			WHERE o.key=?1 AND d.offset=?2 AND d.length=?3`
+	selectKnown = selectHas + ` UNION ALL SELECT 1 FROM pending_erasures WHERE object=?1 AND offset=?2`
 )
 
 // Changes returns up to limit changes after the sequence number (limit 0: as many as one answer
@@ -72,6 +73,21 @@ func (ix *Index) PendingErasures(ctx context.Context) ([]blob.Location, error) {
 	return ix.locations(ctx, selectErasures)
 }
 
+// NoteErasure notes a record for erasure unless an instance lies there. Like an Add it may be
+// lost in a power cut, and then so is every Remove after it: what it is a duplicate of is there.
+func (ix *Index) NoteErasure(ctx context.Context, _ storage.TenantID, l blob.Location) (noted bool, err error) {
+	err = ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error {
+		n, err := c.Int(selectHas, string(l.Object), l.Offset, l.Length)
+		if err != nil || n > 0 {
+			return err
+		}
+		noted = true
+		_, err = c.Exec(insertErasure, string(l.Object), l.Offset, l.Length)
+		return err
+	})
+	return noted && err == nil, err
+}
+
 // Erased forgets pending erasures that were carried out.
 func (ix *Index) Erased(ctx context.Context, ls []blob.Location) error {
 	return ix.forgetLocations(ctx, deleteErasure, ls)
@@ -112,7 +128,7 @@ func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
 	out := make(map[storage.Key]int64)
 	// What the writer has not written yet is no use after a crash, but this is asked after a
 	// start, or by tests: then it shall be exact.
-	err := ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error { return ix.state.storeTails(c, false) })
+	err := ix.db.Write(ctx, sqldb.Process, func(c *sqldb.Conn) error { return ix.state.storeTails(c) })
 	if err != nil {
 		ix.forget()
 		return nil, err
@@ -131,10 +147,10 @@ func (ix *Index) Tails(ctx context.Context) (map[storage.Key]int64, error) {
 	return out, err
 }
 
-// Has reports whether an instance lies at the location, found or discarded.
+// Has reports whether the record is known: an instance, discarded, or to be erased.
 func (ix *Index) Has(ctx context.Context, l blob.Location) (found bool, err error) {
 	err = ix.db.Read(ctx, func(c *sqldb.Conn) error {
-		n, err := c.Int(selectHas, string(l.Object), l.Offset, l.Length)
+		n, err := c.Int(selectKnown, string(l.Object), l.Offset, l.Length)
 		found = n > 0
 		return err
 	})

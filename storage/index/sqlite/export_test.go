@@ -46,7 +46,7 @@ func (ix *Index) ExplainFixed() (map[string]string, error) {
 			"locate one":            {locateColumns + locateOne + ` WHERE i.tenant=? AND i.uid=?`, []any{1, "1"}},
 			"series states":         {selectSeriesByBoth, []any{"1", 1, "1"}},
 			"changes":               {selectChanges, []any{0, 1, 10}},
-			"has":                   {selectHas, []any{"k", 1, 1}},
+			"has":                   {selectKnown, []any{"k", 1, 1}},
 			"entry":                 {selectEntry, []any{1, "1"}},
 			"remove a study":        {selectUnderStudy, []any{1, "1"}},
 			"discarded of a study":  {selectTrash + trashOfTenant + ` AND d.study=?` + newestTrash, []any{1, 2, "1", 10}},

@@ -100,7 +100,7 @@ func (ix *Index) Close() error {
 		return nil
 	}
 	err := ix.db.Write(context.Background(), sqldb.Process, func(c *sqldb.Conn) error {
-		return ix.state.storeTails(c, true)
+		return ix.state.storeTails(c)
 	})
 	return errors.Join(err, ix.db.Close())
 }

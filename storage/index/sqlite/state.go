@@ -361,12 +361,9 @@ func (o *objectState) store(c *sqldb.Conn) error {
 	return err
 }
 
-// storeTails writes every tail, over gaps too when no Add is on its way any more.
-func (w *writerState) storeTails(c *sqldb.Conn, jump bool) error {
+// storeTails writes every tail.
+func (w *writerState) storeTails(c *sqldb.Conn) error {
 	for _, o := range w.objects {
-		if jump {
-			o.Jump()
-		}
 		if err := o.store(c); err != nil {
 			return err
 		}
@@ -374,8 +371,7 @@ func (w *writerState) storeTails(c *sqldb.Conn, jump bool) error {
 	return nil
 }
 
-// trim bounds memory. What is dropped is read again when it is needed; an object that waits for
-// a gap to close would lose what it knows and is kept.
+// trim bounds memory. What is dropped is read again when it is needed.
 func (w *writerState) trim() {
 	if len(w.studies) > maxRemembered {
 		clear(w.studies)
@@ -390,10 +386,6 @@ func (w *writerState) trim() {
 		clear(w.tenants)
 	}
 	if len(w.objects) > maxRemembered {
-		for k, o := range w.objects {
-			if o.Settled() {
-				delete(w.objects, k)
-			}
-		}
+		clear(w.objects) // flush has stored their tails
 	}
 }

@@ -23,8 +23,9 @@ const (
 	// Conditions on what is asked for: at most one of them has an index worth using, so an empty
 	// field is left out of the statement.
 	trashOfTenant = ` FROM trash d WHERE d.id>?1 AND d.id<?2`
-	selectTrash   = `SELECT d.study, d.series, d.uid, d.discarded, d.until`
-	newestTrash   = ` ORDER BY d.id DESC LIMIT ?`
+	selectTrash   = `SELECT d.study, d.series, d.uid, d.discarded, d.until,
+		(SELECT key FROM objects WHERE id=d.object), d.offset, d.length`
+	newestTrash = ` ORDER BY d.id DESC LIMIT ?`
 	// Of several that were discarded under one UID, the latest.
 	selectRestorable = `SELECT max(d.id)`
 	groupRestorable  = ` GROUP BY d.uid ORDER BY 1`
@@ -89,6 +90,7 @@ func (ix *Index) Discarded(ctx context.Context, t storage.TenantID, r index.Ref,
 			out = append(out, index.Discarded{
 				Ref: index.Ref{StudyInstanceUID: rows.Text(0), SeriesInstanceUID: rows.Text(1), SOPInstanceUID: rows.Text(2)},
 				At:  unixNano(rows.Int(3)), Until: unixNano(rows.Int(4)),
+				Location: blob.Location{Object: storage.Key(rows.Text(5)), Offset: rows.Int(6), Length: rows.Int(7)},
 			})
 		}
 		return rows.Err()
