@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,6 +108,31 @@ func TestHouse(t *testing.T) {
 			if n := bytes.Count(b, []byte{'\n'}); n > 600 {
 				t.Errorf("%s/%s has %d lines: split it by what it does", p.ImportPath, f, n)
 			}
+		}
+	}
+}
+
+// TestArchitecture holds the table that people read to the one that is enforced.
+func TestArchitecture(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d) \| ([^|]*) \|`).FindAllSubmatch(page, -1) {
+		layer, _ := strconv.Atoi(string(row[1]))
+		for _, pkg := range regexp.MustCompile("`([^`]+)`").FindAllSubmatch(row[2], -1) {
+			name := string(pkg[1])
+			written[name] = true
+			if got, _, ok := layers.Layer(name); !ok || got != layer {
+				t.Errorf("docs/ARCHITECTURE.md has %s in layer %d, layers.go in %d", name, layer, got)
+			}
+		}
+	}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if _, family, _ := layers.Layer(name); !written[family] {
+			t.Errorf("docs/ARCHITECTURE.md does not have %s (%s)", family, name)
 		}
 	}
 }
