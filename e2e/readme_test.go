@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
@@ -90,6 +91,25 @@ func TestReadmeGrow(t *testing.T) {
 		t.Fatalf("C-STORE: %v", rsp)
 	}
 	nodes[1].holds(t, []object{o})
+}
+
+// TestSettings: docs/API_CONTRACTS.md names every setting there is.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "API_CONTRACTS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## Settings\n")
+	out, err := runFor(t, time.Minute, built(t), "serve", "--print-config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		if key, _, ok := strings.Cut(line, ":"); ok && !strings.Contains(table, "`"+key+"`") {
+			t.Errorf("docs/API_CONTRACTS.md does not have the setting %s", key)
+		}
+	}
 }
 
 // TestGuide runs the two uploads that users' scripts contain.
