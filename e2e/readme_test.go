@@ -112,6 +112,34 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestDataModel: docs/DATA_MODEL.md names every table of both engines.
+func TestDataModel(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "DATA_MODEL.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, n := regexp.MustCompile(`CREATE TABLE (?:IF NOT EXISTS )?(\w+) \(`), 0
+	for _, dir := range []string{"storage", "platform"} {
+		_ = filepath.WalkDir(filepath.Join(testkit.Root(), dir), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "test"+string(filepath.Separator)) {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range table.FindAllSubmatch(text, -1) {
+				n++
+				if !strings.Contains(string(page), "`"+string(m[1])) {
+					t.Errorf("docs/DATA_MODEL.md does not have the table %s of %s", m[1], path)
+				}
+			}
+			return err
+		})
+	}
+	if n < 30 {
+		t.Errorf("%d tables found, want those of two engines", n)
+	}
+}
+
 // TestGuide runs the two uploads that users' scripts contain.
 func TestGuide(t *testing.T) {
 	t.Parallel()
