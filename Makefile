@@ -60,6 +60,14 @@ KILLS ?= 50
 kill: build ## kill -9 at random moments, KILLS (50) rounds each of receiving, storing by web and deleting
 	AURELIUS_KILL_ROUNDS=$(KILLS) go test -count=1 -timeout 60m -run TestKill -v ./e2e
 
+NODES ?= --rounds 3 --query-rounds 1
+bench-nodes: build ## PostgreSQL + MinIO side by side with SQLite + files, and with Orthanc on PostgreSQL
+	mkdir -p bench-results
+	export INSTANCE=aurelius-bench; $(SHARED)/parts/minio start && trap '$(SHARED)/parts/minio clean' EXIT && \
+	  sed "s#@S3@#$$($(SHARED)/parts/minio url)#" bench/targets/aurelius-nodes.json >bench-results/aurelius-nodes.json && \
+	  PATH=$(CURDIR)/bin:$$PATH $(SHARED)/harness/bench.py $(SHARED)/harness/targets/orthanc-postgres.json \
+	  bench-results/aurelius-nodes.json $(SHARED)/harness/targets/aurelius.json $(NODES) --out bench-results/nodes
+
 parts-stop: ## end the peer services that tests have started (postgres, minio, redis, kafka)
 	@for part in postgres minio redis kafka; do INSTANCE=aurelius-test $(SHARED)/parts/$$part clean >/dev/null 2>&1 || true; done
 
