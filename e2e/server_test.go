@@ -25,6 +25,7 @@ type server struct {
 	dimse, http string // HOST:PORT
 	data        string
 	args        []string
+	program     string // instead of bin/aurelius
 	cmd         *exec.Cmd
 	log         *syncBuffer
 	exited      chan struct{}
@@ -97,7 +98,11 @@ func (s *server) run(t testing.TB) {
 	t.Helper()
 	s.log = &syncBuffer{}
 	args := append([]string{"serve", "--data", s.data, "--dimse", s.dimse, "--http", s.http}, s.args...)
-	s.cmd = exec.Command(built(t), args...)
+	program := s.program
+	if program == "" {
+		program = built(t)
+	}
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
