@@ -5,9 +5,10 @@
 // It also guards rolling restarts. Each release has a number and says which is the oldest it can
 // work beside, usually the one before it. Register, which goes before every migration, refuses
 // to start a release that the installation has left behind, and one that would leave behind a
-// node that is alive. Lease has one node at a time do what the others need not.
+// node that is alive.
 //
-// Left out: elections, membership by gossip, addresses to call each other at.
+// Left out: what one node does for all (platform/jobs), membership by gossip, addresses to call
+// each other at.
 package nodes
 
 import (
@@ -48,13 +49,7 @@ CREATE TABLE node_floor (
 	id        BIGINT PRIMARY KEY, -- 1
 	release   BIGINT NOT NULL     -- no older one may start
 );
-INSERT INTO node_floor (id, release) VALUES (1, 0);
-CREATE TABLE node_leases (
-	name      TEXT PRIMARY KEY,
-	owner     TEXT NOT NULL,      -- a node, '' nobody
-	token     BIGINT NOT NULL,    -- grows with each owner
-	until     BIGINT NOT NULL
-);`}
+INSERT INTO node_floor (id, release) VALUES (1, 0);`}
 
 const (
 	selectNodes = `SELECT id, host, roles, addresses, version, release, started, seen FROM nodes WHERE seen>=$1 ORDER BY started, id`
@@ -64,7 +59,6 @@ const (
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8) ON CONFLICT (id) DO UPDATE SET seen=excluded.seen`
 	deleteNode  = `DELETE FROM nodes WHERE id=$1`
 	deleteStale = `DELETE FROM nodes WHERE seen<$1`
-	deleteOwned = `UPDATE node_leases SET owner='', until=0 WHERE owner=$1`
 )
 
 // Info is what a node says of itself.
@@ -256,10 +250,7 @@ func (n *Node) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Beat)
 	defer cancel()
 	err := n.db.Write(ctx, func(tx sqldb.Tx) error {
-		if _, err := tx.Exec(deleteNode, n.info.ID); err != nil {
-			return err
-		}
-		_, err := tx.Exec(deleteOwned, n.info.ID)
+		_, err := tx.Exec(deleteNode, n.info.ID)
 		return err
 	})
 	if err != nil { // it becomes stale by itself

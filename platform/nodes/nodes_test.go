@@ -2,7 +2,6 @@ package nodes_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,19 +12,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb/sqltest"
 )
-
-// cuttable is a database whose network can be cut.
-type cuttable struct {
-	sqldb.SQL
-	cut atomic.Bool
-}
-
-func (c *cuttable) Write(ctx context.Context, fn func(sqldb.Tx) error) error {
-	if c.cut.Load() {
-		return errs.Errorf(errs.Unavailable, "test", "cut off")
-	}
-	return c.SQL.Write(ctx, fn)
-}
 
 // patient nodes are not taken for dead by a slow machine; hasty ones are, soon.
 var (
@@ -183,85 +169,6 @@ func TestSkewRace(t *testing.T) {
 		wg.Wait()
 		if n := started.Load(); n != 1 {
 			t.Errorf("%d of them started", n)
-		}
-	})
-}
-
-// TestLease: one node at a time, each with a higher token, also when one dies.
-func TestLease(t *testing.T) {
-	t.Parallel()
-	sqltest.Each(t, func(t *testing.T, open sqltest.Opener) {
-		cfg := nodes.Config{Beat: 20 * time.Millisecond, Stale: 2 * time.Second}
-		var lock sync.Mutex
-		var holder string
-		var last int64
-		work := func(name string) func(context.Context, int64) error {
-			return func(ctx context.Context, token int64) error {
-				lock.Lock()
-				if holder != "" || token <= last {
-					t.Errorf("%s has the lease (token %d) beside %s (token %d)", name, token, holder, last)
-				}
-				holder, last = name, token
-				lock.Unlock()
-				<-ctx.Done()
-				lock.Lock()
-				holder = ""
-				lock.Unlock()
-				return fmt.Errorf("%s: %w", name, ctx.Err())
-			}
-		}
-		held := func(by func(string) bool) func() bool {
-			return func() bool { lock.Lock(); defer lock.Unlock(); return by(holder) }
-		}
-		type member struct {
-			db   *cuttable
-			stop context.CancelFunc
-			done chan error
-		}
-		members := map[string]*member{}
-		for i := range 3 {
-			name := fmt.Sprint("node", i)
-			m := &member{db: &cuttable{SQL: open(t)}, done: make(chan error, 1)}
-			n := register(t, m.db, cfg, nodes.Info{Host: name})
-			ctx, cancel := context.WithCancel(context.Background())
-			m.stop = cancel
-			go func() { m.done <- n.Lease(ctx, "sweep", work(name)) }()
-			members[name] = m
-		}
-		until(t, "somebody has it", held(func(s string) bool { return s != "" }))
-		first := holder0(&lock, &holder)
-		members[first].stop() // goes in an orderly way
-		if err := <-members[first].done; err == nil {
-			t.Error("what the work returned is lost")
-		}
-		until(t, "another has it", held(func(s string) bool { return s != "" && s != first }))
-		second := holder0(&lock, &holder)
-		members[second].db.cut.Store(true) // is cut off, and must stop by itself before the third begins
-		until(t, "the third has it", held(func(s string) bool { return s != "" && s != first && s != second }))
-		for name, m := range members {
-			if m.stop(); name != first {
-				<-m.done
-			}
-		}
-	})
-}
-
-func holder0(lock *sync.Mutex, holder *string) string {
-	lock.Lock()
-	defer lock.Unlock()
-	return *holder
-}
-
-// TestLeaseEnds: work that is done gives the name back at once.
-func TestLeaseEnds(t *testing.T) {
-	t.Parallel()
-	sqltest.Each(t, func(t *testing.T, open sqltest.Opener) {
-		one, two := register(t, open(t), patient, nodes.Info{}), register(t, open(t), patient, nodes.Info{})
-		for _, n := range []*nodes.Node{one, two, one} {
-			ran := false
-			if err := n.Lease(t.Context(), "once", func(context.Context, int64) error { ran = true; return nil }); err != nil || !ran {
-				t.Fatalf("ran %v, %v", ran, err)
-			}
 		}
 	})
 }
