@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,27 +107,15 @@ func migrateOneSQLite(c *Conn, component string, scripts []string) (done bool, e
 	if err != nil {
 		return false, err
 	}
-	known := int64(len(scripts))
-	if floor > known {
-		return false, errs.Errorf(errs.Unsupported, op, "%s was brought to schema %d by a newer version; this one knows %d and %d is asked for",
-			component, version, known, floor)
+	m, err := nextMigration(component, scripts, version, floor)
+	if m == nil {
+		return true, err
 	}
-	if version >= known {
-		return true, nil
-	}
-	script := scripts[version]
-	version++
-	floor = version - 1
-	if m := compatibleWith.FindStringSubmatch(script); m != nil {
-		if floor, err = strconv.ParseInt(m[1], 10, 32); err != nil {
-			return false, err
-		}
-	}
-	if err := c.script(script); err != nil {
+	if err := c.script(m.script); err != nil {
 		return false, classify(op+" "+component, err)
 	}
-	_, err = c.Exec(`INSERT INTO schema_migrations (component, version, compatible) VALUES (?1, ?2, ?3)`, component, version, floor)
-	return version == known, err
+	_, err = c.Exec(`INSERT INTO schema_migrations (component, version, compatible) VALUES (?1, ?2, ?3)`, component, m.version, m.floor)
+	return m.version == int64(len(scripts)), err
 }
 
 // sqliteTx is a transaction on one connection.

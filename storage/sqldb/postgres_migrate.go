@@ -3,13 +3,10 @@ package sqldb
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
 // migrationLock is the advisory lock that nodes starting at one time queue at ("aurelius").
@@ -27,10 +24,6 @@ const (
 	selectVersion   = `SELECT coalesce(max(version), 0), coalesce(max(compatible), 0) FROM schema_migrations WHERE component=$1`
 	insertMigration = `INSERT INTO schema_migrations (component, version, compatible) VALUES ($1,$2,$3)`
 )
-
-// compatibleWith is the line of a script that says down to which schema version a binary may be
-// and still work on what the script leaves.
-var compatibleWith = regexp.MustCompile(`(?m)^-- compatible with (\d+)\s*$`)
 
 // Migrate brings the tables of one component up to date: the scripts it has not seen, in order,
 // each in a transaction, once even when several nodes start at one time. Forward only.
@@ -62,32 +55,20 @@ func migrateOne(ctx context.Context, tx pgx.Tx, component string, scripts []stri
 			return false, err
 		}
 	}
-	var version, floor int
+	var version, floor int64
 	if err := tx.QueryRow(ctx, selectVersion, component).Scan(&version, &floor); err != nil {
 		return false, err
 	}
-	if floor > len(scripts) {
-		return false, errs.Errorf(errs.Unsupported, "sqldb.Migrate",
-			"%s was brought to schema %d by a newer version; this one knows %d and %d is asked for",
-			component, version, len(scripts), floor)
-	}
-	if version >= len(scripts) {
-		return true, nil
-	}
-	script := scripts[version]
-	version++
-	floor = version - 1
-	if m := compatibleWith.FindStringSubmatch(script); m != nil {
-		if floor, err = strconv.Atoi(m[1]); err != nil {
-			return false, err
-		}
+	m, err := nextMigration(component, scripts, version, floor)
+	if m == nil {
+		return true, err
 	}
 	// The simple protocol takes several statements at once.
-	if strings.TrimSpace(script) != "" {
-		if _, err := tx.Conn().PgConn().Exec(ctx, script).ReadAll(); err != nil {
-			return false, fmt.Errorf("migration %d of %s: %w", version, component, err)
+	if strings.TrimSpace(m.script) != "" {
+		if _, err := tx.Conn().PgConn().Exec(ctx, m.script).ReadAll(); err != nil {
+			return false, fmt.Errorf("migration %d of %s: %w", m.version, component, err)
 		}
 	}
-	_, err = tx.Exec(ctx, insertMigration, component, version, floor)
-	return version == len(scripts), err
+	_, err = tx.Exec(ctx, insertMigration, component, m.version, m.floor)
+	return m.version == int64(len(scripts)), err
 }
