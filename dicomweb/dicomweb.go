@@ -18,7 +18,6 @@ package dicomweb
 import (
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -168,7 +167,3 @@ const immutable = "private, max-age=31536000, immutable"
 
 // revalidate is the Cache-Control of what changes, as with every instance that arrives.
 const revalidate = "private, no-cache"
-
-func quoted(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
-}
