@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-scale parts-stop
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-nodes bench-scale parts-stop
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
