@@ -44,6 +44,9 @@ type Config struct {
 	Logger        *slog.Logger          // default: discard
 	Metrics       prometheus.Registerer // default: none
 	Auditor       Auditor               // default: none
+	// Changed is called when the feed of changes has grown; default: nobody is told. It must not
+	// block.
+	Changed func()
 
 	// Shared has the metadata of a series that still grows made once for all nodes; nil: each
 	// node makes its own.
@@ -88,6 +91,8 @@ type Archive struct {
 	quotas   quotas
 	space    space
 	damage   damage
+
+	unsealable unsealable
 }
 
 // New returns an archive over its two stores. Call Recover before the first Store.

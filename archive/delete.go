@@ -12,8 +12,8 @@ import (
 )
 
 // remove deletes the study, series or instance: rows first, then bytes. When it returns nil the
-// rows are durably gone and the bytes are too, unless somebody is reading them: then they go as
-// soon as the reader is done (Run), also after a crash.
+// rows are durably gone and the bytes are too, unless somebody is reading them or the store is
+// away: then they go as soon as can be (Run), also after a crash.
 func (a *Archive) remove(ctx context.Context, t storage.TenantID, r index.Ref) error {
 	gone, err := a.index.Remove(ctx, t, r)
 	a.audit(ctx, Access{Tenant: t, Action: Deleted, Ref: r, Err: err})
@@ -21,26 +21,39 @@ func (a *Archive) remove(ctx context.Context, t storage.TenantID, r index.Ref) e
 		return err
 	}
 	a.quotas.refresh(t)
-	return a.eraseLater(context.WithoutCancel(ctx), gone...)
+	a.changed()
+	a.eraseLater(context.WithoutCancel(ctx), gone...)
+	return nil
 }
 
-// erase removes bytes that no row names.
-func (a *Archive) erase(ctx context.Context, ls ...blob.Location) error {
-	return a.blobs.Erase(ctx, ls...)
-}
-
-// eraseLater removes bytes whose erasure is pending in the index; what is being read is left to
-// the eraser.
-func (a *Archive) eraseLater(ctx context.Context, ls ...blob.Location) error {
-	a.unseal(ctx)
-	if err := a.blobs.Erase(ctx, ls...); err != nil {
-		if !errs.Is(err, errs.Unavailable) {
-			a.log.Error("erasing failed, will be tried again", "err", err)
-		}
-		a.wake()
-		return nil
+// changed tells who waits for the feed.
+func (a *Archive) changed() {
+	if a.cfg.Changed != nil {
+		a.cfg.Changed()
 	}
-	return a.erased(ctx, ls)
+}
+
+// eraseLater removes bytes of former instances, whose erasure is pending in the index, and what
+// was derived of them.
+func (a *Archive) eraseLater(ctx context.Context, ls ...blob.Location) {
+	a.unseal(ctx)
+	a.eraseNoted(ctx, ls...)
+}
+
+// eraseNoted carries out erasures that are pending in the index; what cannot be done now, because
+// it is being read or the engine is away, is left to the eraser.
+func (a *Archive) eraseNoted(ctx context.Context, ls ...blob.Location) {
+	err := a.blobs.Erase(ctx, ls...)
+	if err == nil {
+		err = a.erased(ctx, ls)
+	}
+	if err == nil {
+		return
+	}
+	if !errs.Is(err, errs.Unavailable) {
+		a.log.Error("erasing failed, will be tried again", "err", err)
+	}
+	a.wake()
 }
 
 // erased forgets what is known of records that are gone.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -24,10 +25,12 @@ type FsckOptions struct {
 type FsckReport struct {
 	Objects  int // records in the blob store
 	Rows     int // instances in the index
+	Trash    int // of those deleted that can be brought back, the latest 10,000 of each tenant
 	Orphans  int // records without row
 	Adopted  int // orphans that were indexed or, as duplicates, erased (Repair)
-	Missing  int // rows whose record is not there
+	Missing  int // rows, and trash, whose record is not there
 	Damaged  int // records that fail their checksum (Verify)
+	Derived  int // derived objects that no series uses (Repair: erased)
 	Problems []string
 }
 
@@ -88,7 +91,7 @@ func (a *Archive) Fsck(ctx context.Context, o FsckOptions) (FsckReport, error) {
 			continue
 		}
 		report.Orphans++
-		if o.Repair && a.adopt(ctx, rec) == nil {
+		if o.Repair && a.adopt(ctx, rec, rowStays) == nil {
 			report.Adopted++
 			continue
 		}
@@ -98,8 +101,18 @@ func (a *Archive) Fsck(ctx context.Context, o FsckOptions) (FsckReport, error) {
 		if err := a.fsckRows(ctx, t, &report); err != nil {
 			return report, err
 		}
+		if err := a.fsckTrash(ctx, t, &report); err != nil {
+			return report, err
+		}
 	}
-	return report, nil
+	var err error
+	if o.Repair {
+		report.Derived, err = a.sweepSeals(ctx, young)
+		return report, err
+	}
+	orphans, err := a.derivedOrphans(ctx, young)
+	report.Derived = len(orphans)
+	return report, err
 }
 
 // fsckRows looks for rows whose record is gone.
@@ -109,18 +122,18 @@ func (a *Archive) fsckRows(ctx context.Context, t storage.TenantID, report *Fsck
 			return err
 		}
 		report.Rows++
-		r, err := a.blobs.Open(ctx, e.Location, 0, 0)
-		if err == nil {
-			r.Close()
+		there, err := a.there(ctx, e.Location)
+		if err != nil {
+			return err
+		}
+		if there {
 			continue
 		}
-		if !errs.Is(err, errs.NotFound) && !errs.Is(err, errs.Invalid) {
+		now, err := a.one(ctx, t, e.Ref, 0)
+		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
-		// Deleted, or moved, since it was read?
-		if has, err := a.index.Has(ctx, e.Location); err != nil {
-			return err
-		} else if !has {
+		if err != nil || now.Location != e.Location { // deleted or replaced since it was read
 			report.Rows--
 			continue
 		}
@@ -128,4 +141,46 @@ func (a *Archive) fsckRows(ctx context.Context, t storage.TenantID, report *Fsck
 		report.problem("row without record in", e.Location.Object)
 	}
 	return nil
+}
+
+// fsckTrash looks for discarded instances that could not be brought back.
+func (a *Archive) fsckTrash(ctx context.Context, t storage.TenantID, report *FsckReport) error {
+	trash, err := a.index.Discarded(ctx, t, index.Ref{}, 0)
+	if err != nil {
+		return err
+	}
+	for _, d := range trash {
+		report.Trash++
+		there, err := a.there(ctx, d.Location)
+		if err != nil {
+			return err
+		}
+		if there {
+			continue
+		}
+		// Emptied since it was read, or brought back and deleted?
+		now, err := a.index.Discarded(ctx, t, d.Ref, 0)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(now, func(n index.Discarded) bool { return n.Location == d.Location }) {
+			report.Trash--
+			continue
+		}
+		report.Missing++
+		report.problem("discarded row without record in", d.Location.Object)
+	}
+	return nil
+}
+
+// there reports whether a record can be opened.
+func (a *Archive) there(ctx context.Context, l blob.Location) (bool, error) {
+	r, err := a.blobs.Open(ctx, l, 0, 0)
+	if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Invalid) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, r.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
-	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
 	"github.com/aurelius-imaging/aurelius/storage/blob/mem"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -81,14 +81,16 @@ func TestRecoverConflict(t *testing.T) {
 	}{{archive.KeepFirst, 1}, {archive.Replace, 4}} {
 		for _, swapped := range []bool{false, true} {
 			h := newHouse(archive.Config{Duplicates: tt.policy})
+			h.mustStore(t, sample{sop: "1.2.3.9"}.incoming())
+			tails := maps.Clone(h.index.tails)
 			h.mustStore(t, sample{}.incoming())
-			firstRow := h.index.rows[0]
-			h.index.forget(0)
+			firstRow := h.index.rows[1]
+			h.index.forget(1)
 			h.mustStore(t, sample{pixels: []byte{4, 3, 2, 1}}.incoming())
 			if swapped { // the index knows the second, the first is found behind it
-				h.index.tails = map[storage.Key]int64{}
+				h.index.tails = tails
 			} else {
-				h.index.forget(0)
+				h.index.forget(1)
 			}
 			if _, err := h.Recover(t.Context()); err != nil {
 				t.Fatal(err)
@@ -101,8 +103,8 @@ func TestRecoverConflict(t *testing.T) {
 			if got := read(t, o, err)[0]; got != tt.want {
 				t.Errorf("policy %d, swapped %v: object %d stays, want %d", tt.policy, swapped, got, tt.want)
 			}
-			if n := records(t, h.blobs); n != 1 {
-				t.Errorf("%d records, want 1 (first was at %+v)", n, firstRow.Location)
+			if n := records(t, h.blobs); n != 2 {
+				t.Errorf("%d records, want 2 (first was at %+v)", n, firstRow.Location)
 			}
 		}
 	}

@@ -165,7 +165,25 @@ func (x *memIndex) Tails(context.Context) (map[storage.Key]int64, error) {
 func (x *memIndex) Has(_ context.Context, l blob.Location) (bool, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.ContainsFunc(x.rows, func(e index.Entry) bool { return e.Location == l }), nil
+	return x.lies(l) || slices.Contains(x.pending, l), nil
+}
+
+func (x *memIndex) lies(l blob.Location) bool {
+	return slices.ContainsFunc(x.rows, func(e index.Entry) bool { return e.Location == l })
+}
+
+func (x *memIndex) NoteErasure(_ context.Context, _ storage.TenantID, l blob.Location) (bool, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.lies(l) {
+		return false, nil
+	}
+	x.pending = append(x.pending, l)
+	return true, nil
+}
+
+func (x *memIndex) Discarded(context.Context, storage.TenantID, index.Ref, int) ([]index.Discarded, error) {
+	return nil, nil
 }
 
 func (x *memIndex) Close() error { return nil }

@@ -31,20 +31,40 @@ func (a *Archive) Recover(ctx context.Context) (adopted int, err error) {
 	if _, shared := a.blobs.(blob.SinceLister); shared && a.cfg.Grace >= 0 {
 		return 0, nil
 	}
-	return a.Rebuild(ctx)
-}
-
-// Rebuild indexes every object behind what the index knows of: with an empty index, all.
-func (a *Archive) Rebuild(ctx context.Context) (adopted int, err error) {
 	tails, err := a.index.Tails(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return a.adoptFrom(ctx, a.blobs.List(ctx, func(k storage.Key) int64 { return tails[k] }))
+	rival := asReceived
+	if len(tails) == 0 {
+		rival = laterCounts // a new index: the old one is lost
+	}
+	return a.adoptFrom(ctx, a.blobs.List(ctx, func(k storage.Key) int64 { return tails[k] }), rival)
 }
 
+// Rebuild indexes every object, into an empty index.
+func (a *Archive) Rebuild(ctx context.Context) (adopted int, err error) {
+	return a.adoptFrom(ctx, a.blobs.List(ctx, nil), laterCounts)
+}
+
+// rivalry says what becomes of an object without a row when another one, not the same, has the
+// row of its UID.
+type rivalry uint8
+
+const (
+	// rowStays: the one with a row was acknowledged. The other was not, unless the index was
+	// restored from a copy: it stays, for a person to look at.
+	rowStays rivalry = iota
+	// asReceived: the rows of the last moments are lost. The policy decides between the two as it
+	// did then; the loser, of which nobody was told that it is stored, is erased.
+	asReceived
+	// laterCounts: all rows are lost, and with them which object was discarded or replaced before
+	// the other was stored. That one stays without a row, for a person to look at.
+	laterCounts
+)
+
 // adoptFrom indexes the records that have no row.
-func (a *Archive) adoptFrom(ctx context.Context, records iter.Seq2[blob.Record, error]) (adopted int, err error) {
+func (a *Archive) adoptFrom(ctx context.Context, records iter.Seq2[blob.Record, error], rival rivalry) (adopted int, err error) {
 	var count atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(adopters)
@@ -52,7 +72,7 @@ func (a *Archive) adoptFrom(ctx context.Context, records iter.Seq2[blob.Record, 
 	adopt := func() {
 		rs := object
 		object = nil
-		g.Go(func() error { return a.adoptAll(gctx, rs, &count) })
+		g.Go(func() error { return a.adoptAll(gctx, rs, rival, &count) })
 	}
 	for rec, err := range records {
 		if gctx.Err() != nil {
@@ -69,6 +89,9 @@ func (a *Archive) adoptFrom(ctx context.Context, records iter.Seq2[blob.Record, 
 	}
 	adopt()
 	err = g.Wait()
+	if count.Load() > 0 {
+		a.changed()
+	}
 	if err == nil && ctx.Err() != nil {
 		err = errs.E(errs.Canceled, "archive.Recover", ctx.Err())
 	}
@@ -83,14 +106,17 @@ const adopters = 8
 
 // adoptAll indexes records of one object in their order, so that the tail the index knows never
 // has a gap before it.
-func (a *Archive) adoptAll(ctx context.Context, rs []blob.Record, count *atomic.Int64) error {
+func (a *Archive) adoptAll(ctx context.Context, rs []blob.Record, rival rivalry, count *atomic.Int64) error {
 	for _, rec := range rs {
 		has, err := a.index.Has(ctx, rec.Location)
 		if has {
-			continue // behind a gap that an erased record left
+			continue
 		}
 		if err == nil {
-			err = a.adopt(ctx, rec)
+			err = a.adopt(ctx, rec, rival)
+		}
+		if errs.Is(err, errs.NotFound) {
+			continue // erased since it was listed
 		}
 		if err != nil {
 			if kind := errs.KindOf(err); kind == errs.Exhausted || kind == errs.Unavailable || ctx.Err() != nil {
@@ -107,7 +133,7 @@ func (a *Archive) adoptAll(ctx context.Context, rs []blob.Record, count *atomic.
 // adopt indexes a committed blob. Nobody was told that it is stored, or it was stored and its
 // rows are lost: either way it counts as received when it was. A blob that turns out to be a
 // duplicate is erased.
-func (a *Archive) adopt(ctx context.Context, rec blob.Record) error {
+func (a *Archive) adopt(ctx context.Context, rec blob.Record, rival rivalry) error {
 	r, err := a.blobs.Open(ctx, rec.Location, 0, -1)
 	if err != nil {
 		return err
@@ -136,27 +162,35 @@ func (a *Archive) adopt(ctx context.Context, rec blob.Record) error {
 	row.Blob = rec
 	row.DatasetCRC = crcBehind(rec.CRC32C, hr.head[:h.DatasetOffset], rec.Location.Length-h.DatasetOffset)
 	r.Close() // an open reader would keep a duplicate from being erased
-	return a.readmit(ctx, rec.Tenant, row)
+	return a.readmit(ctx, rec.Tenant, row, rival)
 }
 
-// readmit is enter for an object of the past: when another one is stored under its UID, the time
-// at which each was received decides, as it did then, and not the order in which they are found.
-func (a *Archive) readmit(ctx context.Context, t storage.TenantID, row index.Instance) error {
-	added, err := a.index.Add(ctx, t, row, false)
-	if err != nil || added.Existing == nil || added.Existing.Location == row.Blob.Location {
+// readmit is enter for an object of the past. An error leaves it where it is.
+func (a *Archive) readmit(ctx context.Context, t storage.TenantID, row index.Instance, rival rivalry) error {
+	o, displaced, err := a.contend(ctx, t, row, func(e index.Entry) bool {
+		earlier := row.Blob.Received.Before(e.Received)
+		switch {
+		case a.heals(ctx, e, row):
+			return true
+		case rival == asReceived:
+			return earlier == (a.cfg.Duplicates == KeepFirst)
+		case rival == laterCounts:
+			return !earlier
+		default:
+			return false
+		}
+	})
+	switch {
+	case err != nil:
 		return err
+	case o == same, o == beaten && rival == asReceived:
+		return a.takeBack(ctx, t, row.Blob.Location)
+	case o == beaten:
+		return errs.Errorf(errs.Conflict, "archive.Recover", "another object is stored under its SOP Instance UID")
+	case o == replaced && rival == laterCounts:
+		return a.index.Erased(ctx, []blob.Location{displaced}) // but it was not
+	case o == replaced:
+		a.eraseLater(ctx, displaced)
 	}
-	same, err := a.identical(ctx, *added.Existing, row)
-	if err != nil {
-		return err
-	}
-	earlier := row.Blob.Received.Before(added.Existing.Received)
-	if same || earlier == (a.cfg.Duplicates == Replace) {
-		return a.erase(ctx, row.Blob.Location)
-	}
-	added, err = a.index.Add(ctx, t, row, true)
-	if err != nil || added.Replaced == nil {
-		return err
-	}
-	return a.eraseLater(ctx, added.Replaced.Location)
+	return nil
 }

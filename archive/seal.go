@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -40,7 +41,8 @@ func (a *Archive) SealOnce(ctx context.Context, limit int) (int, error) {
 	if f == nil { // nobody has asked for metadata yet
 		return 0, a.eraseSeals(ctx)
 	}
-	open, err := a.index.Unsealed(ctx, time.Now().Add(-a.cfg.SealAfter), limit)
+	rest := a.unsealable.resting()
+	open, err := a.index.Unsealed(ctx, time.Now().Add(-a.cfg.SealAfter), limit+len(rest))
 	if err != nil {
 		return 0, err
 	}
@@ -53,15 +55,67 @@ func (a *Archive) SealOnce(ctx context.Context, limit int) (int, error) {
 			if ctx.Err() != nil {
 				return n, errs.E(errs.Canceled, "archive.SealOnce", ctx.Err())
 			}
+			key := sealKey{t, seriesRef(s), s.Revision}
+			if rest[key] {
+				continue
+			}
 			_, done, err := a.seal(ctx, t, s, *f)
 			if err != nil { // one series that cannot be sealed must not keep the others from it
 				failed = err
+				if !unknown(err) {
+					a.unsealable.add(key)
+				}
 			} else if done {
 				n++
 			}
 		}
 	}
 	return n, errors.Join(failed, a.eraseSeals(ctx))
+}
+
+// unsealable are series that could not be sealed in the state they are in, because a header
+// cannot be read, say. They rest for an hour: tried at every tick they would fill the log and
+// take the place of others. Safe for concurrent use.
+type unsealable struct {
+	mu    sync.Mutex
+	until map[sealKey]time.Time
+}
+
+type sealKey struct {
+	tenant   storage.TenantID
+	series   index.Ref
+	revision int64
+}
+
+const (
+	sealRest = time.Hour
+	// maxUnsealable is less than an index lists at once (1000).
+	maxUnsealable = 800
+)
+
+func (u *unsealable) add(k sealKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.until == nil || len(u.until) >= maxUnsealable {
+		u.until = make(map[sealKey]time.Time)
+	}
+	u.until[k] = time.Now().Add(sealRest)
+}
+
+// resting lists those whose time has not passed.
+func (u *unsealable) resting() map[sealKey]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := make(map[sealKey]bool, len(u.until))
+	now := time.Now()
+	for k, until := range u.until {
+		if now.After(until) {
+			delete(u.until, k)
+			continue
+		}
+		out[k] = true
+	}
+	return out
 }
 
 // seal makes, stores and records the metadata of a series in the state given; not done: the
@@ -226,29 +280,38 @@ func (a *Archive) sweepBefore(ctx context.Context, begun time.Time) (done bool) 
 }
 
 func (a *Archive) sweepSeals(ctx context.Context, before time.Time) (int, error) {
+	orphans, err := a.derivedOrphans(ctx, before)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = eraseEach(ctx, a.cfg.Derived, orphans, func(_ context.Context, ls []blob.Location) error {
+		n += len(ls)
+		return nil
+	})
+	return n, err
+}
+
+// derivedOrphans lists derived objects, made before then, that no seal names.
+func (a *Archive) derivedOrphans(ctx context.Context, before time.Time) ([]blob.Location, error) {
 	if a.cfg.Derived == nil {
-		return 0, nil
+		return nil, nil
 	}
 	var orphans []blob.Location
 	for rec, err := range a.cfg.Derived.List(ctx, nil) {
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if rec.Received.After(before) {
 			continue
 		}
 		named, err := a.index.HasSeal(ctx, rec.Location)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if !named {
 			orphans = append(orphans, rec.Location)
 		}
 	}
-	n := 0
-	err := eraseEach(ctx, a.cfg.Derived, orphans, func(_ context.Context, ls []blob.Location) error {
-		n += len(ls)
-		return nil
-	})
-	return n, err
+	return orphans, nil
 }

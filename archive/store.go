@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"time"
@@ -89,6 +88,7 @@ func (a *Archive) store(ctx context.Context, t storage.TenantID, in Incoming) (S
 	stored, err := a.enter(context.WithoutCancel(ctx), t, row, known)
 	if err == nil && !stored.Duplicate {
 		a.quotas.count(t, size)
+		a.changed()
 	}
 	return stored, size, err
 }
@@ -278,80 +278,6 @@ func instance(h *dicom.Header, s Stored, sourceAET string) (index.Instance, erro
 		row.Frames = frames.Append(nil)
 	}
 	return row, nil
-}
-
-// enter makes a committed blob an instance of the index, or settles that it is a duplicate. A
-// blob that does not become an instance is erased, unless it may have become one: see unknown.
-func (a *Archive) enter(ctx context.Context, t storage.TenantID, row index.Instance, s Stored) (Stored, error) {
-	added, err := a.index.Add(ctx, t, row, false)
-	if err == nil && added.Existing != nil {
-		if added.Existing.Location == row.Blob.Location {
-			return s, nil // a sweep, or another try of the engine, was faster
-		}
-		var same bool
-		same, err = a.identical(ctx, *added.Existing, row)
-		switch {
-		case err != nil:
-		case same:
-			s.Duplicate = true
-			return s, a.erase(ctx, row.Blob.Location)
-		case a.cfg.Duplicates == Replace || a.heals(ctx, *added.Existing, row):
-			added, err = a.index.Add(ctx, t, row, true)
-			if err == nil && added.Replaced != nil {
-				s.Replaced = true
-				return s, a.eraseLater(ctx, added.Replaced.Location)
-			}
-		default:
-			err = errs.Errorf(errs.Conflict, "archive.Store", "another object is stored under this SOP Instance UID")
-		}
-	}
-	if err != nil {
-		if unknown(err) {
-			return s, err
-		}
-		if undo := a.erase(ctx, row.Blob.Location); undo != nil {
-			return s, fmt.Errorf("%w (and its blob stays for fsck: %v)", err, undo)
-		}
-		return s, err
-	}
-	return s, nil
-}
-
-// heals reports whether the row is the same object as the entry, whose bytes are damaged.
-func (a *Archive) heals(ctx context.Context, e index.Entry, row index.Instance) bool {
-	return e.TransferSyntaxUID == row.TransferSyntaxUID && e.DatasetCRC == row.DatasetCRC &&
-		errs.Is(a.blobs.Verify(ctx, e.Location), errs.Invalid)
-}
-
-// identical compares the data set of a committed blob with that of an entry, byte by byte.
-func (a *Archive) identical(ctx context.Context, e index.Entry, row index.Instance) (bool, error) {
-	if e.TransferSyntaxUID != row.TransferSyntaxUID || e.DatasetCRC != row.DatasetCRC ||
-		e.Location.Length-e.DatasetOffset != row.Blob.Location.Length-row.DatasetOffset {
-		return false, nil
-	}
-	one, err := a.blobs.Open(ctx, e.Location, e.DatasetOffset, -1)
-	if err != nil {
-		return false, err
-	}
-	defer one.Close()
-	other, err := a.blobs.Open(ctx, row.Blob.Location, row.DatasetOffset, -1)
-	if err != nil {
-		return false, err
-	}
-	defer other.Close()
-	var p, q [32 << 10]byte
-	for {
-		n, err := io.ReadFull(one, p[:])
-		m, err2 := io.ReadFull(other, q[:])
-		switch {
-		case !bytes.Equal(p[:n], q[:m]):
-			return false, nil
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			return err2 == err, nil
-		case err != nil || err2 != nil:
-			return false, errs.E(errs.Unavailable, "archive.Store", fmt.Errorf("comparing: %v, %v", err, err2))
-		}
-	}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

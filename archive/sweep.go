@@ -5,7 +5,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 )
 
@@ -57,7 +56,7 @@ func (a *Archive) SweepOrphans(ctx context.Context, since time.Time, grace time.
 		all = a.blobs.List(ctx, nil)
 	}
 	var failed error // the walk may have ended with it
-	adopted, err = a.adoptFrom(ctx, func(yield func(blob.Record, error) bool) {
+	orphans := func(yield func(blob.Record, error) bool) {
 		for rec, err := range all {
 			if err != nil {
 				failed = err
@@ -68,17 +67,10 @@ func (a *Archive) SweepOrphans(ctx context.Context, since time.Time, grace time.
 				return
 			}
 		}
-	})
+	}
+	adopted, err = a.adoptFrom(ctx, orphans, rowStays)
 	if err == nil {
 		err = failed
 	}
 	return adopted, err
-}
-
-// unknown reports whether after this error of Add the row may be there all the same: the engine
-// was lost before it answered, and its commit may still be on the way. The bytes must stay then;
-// without a row they are an orphan.
-func unknown(err error) bool {
-	kind := errs.KindOf(err)
-	return kind == errs.Unavailable || kind == errs.Canceled
 }

@@ -18,6 +18,7 @@ func (a *Archive) Delete(ctx context.Context, t storage.TenantID, r index.Ref) e
 	_, err := a.index.Discard(ctx, t, r, time.Now().Add(a.cfg.Trash))
 	a.audit(ctx, Access{Tenant: t, Action: Deleted, Ref: r, Err: err})
 	if err == nil {
+		a.changed()
 		a.unseal(context.WithoutCancel(ctx))
 	}
 	return err
@@ -44,7 +45,8 @@ func (a *Archive) PurgeTrash(ctx context.Context, t storage.TenantID, r index.Re
 		return err
 	}
 	a.quotas.refresh(t)
-	return a.eraseLater(context.WithoutCancel(ctx), gone...)
+	a.eraseLater(context.WithoutCancel(ctx), gone...)
+	return nil
 }
 
 // Undelete brings back what was deleted under r and is not gone yet; it returns how many. None is
@@ -52,6 +54,9 @@ func (a *Archive) PurgeTrash(ctx context.Context, t storage.TenantID, r index.Re
 func (a *Archive) Undelete(ctx context.Context, t storage.TenantID, r index.Ref) (int, error) {
 	n, err := a.index.Restore(ctx, t, r)
 	a.audit(ctx, Access{Tenant: t, Action: Undeleted, Ref: r, Err: err})
+	if err == nil {
+		a.changed()
+	}
 	return n, err
 }
 
@@ -74,8 +79,6 @@ func (a *Archive) Expire(ctx context.Context) (int, error) {
 			return n, err
 		}
 		n += len(gone)
-		if err := a.eraseLater(ctx, gone...); err != nil {
-			return n, err
-		}
+		a.eraseLater(ctx, gone...)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -399,4 +400,47 @@ func TestDamagedSeal(t *testing.T) {
 		n.sealAll()
 		n.expect(name, map[string]string{"1.1": "1.1.1"})
 	}
+}
+
+// unreadable is an index in which the headers of a series cannot be read.
+type unreadable struct {
+	index.Index
+	series string
+	reads  int
+}
+
+func (x *unreadable) Locate(ctx context.Context, t storage.TenantID, r index.Ref, f index.Fields) iter.Seq2[index.Entry, error] {
+	if r.SeriesInstanceUID != x.series {
+		return x.Index.Locate(ctx, t, r, f)
+	}
+	x.reads++
+	return func(yield func(index.Entry, error) bool) {
+		yield(index.Entry{}, errs.Errorf(errs.Internal, "test", "the header is damaged"))
+	}
+}
+
+// A series that cannot be sealed rests: it takes no other's turn.
+func TestSealsAroundDamage(t *testing.T) {
+	t.Parallel()
+	e := newEngines(t)
+	damaged := &unreadable{Index: e.index, series: "1.1"}
+	n := node{archive.New(archive.Config{Derived: e.derived, SealAfter: -time.Hour, Form: plain}, e.blobs, damaged), t, e}
+	n.put("1", "1.1", "1.1.1")
+	n.put("1", "1.2", "1.2.1")
+	once := func(want int, fails bool) {
+		t.Helper()
+		got, err := n.SealOnce(t.Context(), 1)
+		if got != want || fails != (err != nil) {
+			t.Errorf("SealOnce: %d, %v", got, err)
+		}
+	}
+	once(0, true)
+	once(1, false)
+	once(0, false)
+	if damaged.reads != 1 {
+		t.Errorf("read %d times", damaged.reads)
+	}
+	damaged.series = "" // a change, and it is looked at again
+	n.put("1", "1.1", "1.1.2")
+	once(1, false)
 }
