@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -231,10 +232,7 @@ const maxFailure = 300
 
 // failed notes why nothing moves, and writes it when it is news.
 func (s *session) failed(ctx context.Context, why error) (ours bool) {
-	text := why.Error()
-	if len(text) > maxFailure {
-		text = text[:maxFailure]
-	}
+	text := failureText(why)
 	s.mu.Lock()
 	news := s.lease.failure != text
 	s.mu.Unlock()
@@ -248,4 +246,11 @@ func (s *session) failed(ctx context.Context, why error) (ours bool) {
 		}
 	})
 	return ours
+}
+
+// failureText is the beginning of an error's text as every database takes it: a text it refuses
+// would keep the lease from being renewed.
+func failureText(why error) string {
+	text := why.Error()
+	return strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), maxFailure)], ""), "\x00", "")
 }

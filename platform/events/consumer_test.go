@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -206,6 +207,8 @@ func TestRetries(t *testing.T) {
 	w.store(5)
 	node, _ := w.node(openSQL(t, filepath.Join(t.TempDir(), "sql")), "a", time.Minute)
 	got := newLog()
+	// What is kept of it must be text, wherever it is cut: PostgreSQL would refuse the renewal.
+	no := strings.Repeat("n", 299) + "\u00f6\x00"
 	refused := 0
 	run(t, func(ctx context.Context) error {
 		return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 2, Deliver: func(ctx context.Context, b []events.Event) error {
@@ -213,11 +216,11 @@ func TestRetries(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if failing := refused%4 > 0; (s.Error == "no") != failing || s.Failed.IsZero() == failing {
+			if failing := refused%4 > 0; (s.Error == no[:299]) != failing || s.Failed.IsZero() == failing {
 				t.Errorf("after %d failures: %+v", refused, s)
 			}
 			if refused++; refused%4 > 0 {
-				return errors.New("no")
+				return errors.New(no)
 			}
 			got.add(b)
 			return nil

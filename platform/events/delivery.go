@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -51,8 +52,10 @@ func newSender(cfg WebhookConfig) *sender {
 	}}
 }
 
-// metadataV6 is where a cloud keeps its machines' secrets; its IPv4 twin is link-local.
-var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
+// metadata are where clouds keep their machines' secrets, beside link-local addresses.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"),
+}
 
 // sharedSpace is that of carrier-grade NAT (RFC 6598), which netip does not call private.
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
@@ -65,7 +68,7 @@ func checkAddress(address string, publicOnly bool) error {
 	}
 	ip := ap.Addr().Unmap().WithZone("")
 	switch {
-	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), ip == metadataV6:
+	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadata, ip):
 		return errs.Errorf(errs.Forbidden, op, "the address is never delivered to")
 	case publicOnly && (ip.IsLoopback() || ip.IsPrivate() || sharedSpace.Contains(ip)):
 		return errs.Errorf(errs.Forbidden, op, "the address is not public")

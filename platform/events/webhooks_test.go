@@ -233,7 +233,7 @@ func TestWebhookAddresses(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"http://169.254.169.254/latest/meta-data", "http://[fe80::1%25lo]/", "http://0.0.0.0:1/",
-		"http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://224.0.0.1/"} {
+		"http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://224.0.0.1/"} {
 		hook, _, err := hooks.Create(ctx, tenant, url, nil)
 		if err != nil {
 			t.Fatal(err)
