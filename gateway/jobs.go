@@ -34,16 +34,18 @@ type job struct {
 }
 
 func wire(j jobs.Job) job {
-	at := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		t = t.UTC()
-		return &t
-	}
 	return job{ID: j.ID, Kind: j.Kind, State: j.State, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
 		Percent: j.Percent, Note: j.Note, Error: j.Error, Node: j.Node, Cancelling: j.Cancelling,
-		Created: j.Created.UTC(), RunAt: j.RunAt.UTC(), Started: at(j.Started), Finished: at(j.Finished)}
+		Created: j.Created.UTC(), RunAt: j.RunAt.UTC(), Started: instant(j.Started), Finished: instant(j.Finished)}
+}
+
+// instant leaves out a time that has not come.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // maxPage bounds one answer of GET /jobs.

@@ -92,16 +92,9 @@ func (a *API) getWebhook(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	at := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		t = t.UTC()
-		return &t
-	}
 	out := wireHook(h)
 	out.Delivery = &delivery{Sequence: s.Sequence, Lag: s.Lag, Node: s.Owner,
-		LastSuccess: at(s.Succeeded), FailingSince: at(s.Failed), Error: s.Error}
+		LastSuccess: instant(s.Succeeded), FailingSince: instant(s.Failed), Error: s.Error}
 	answer(c, http.StatusOK, out)
 }
 

@@ -136,20 +136,17 @@ func (c *Cursors) read(ctx context.Context, name string) (cur cursor, err error)
 }
 
 func readCursor(tx sqldb.Tx, name string) (cur cursor, err error) {
-	rows, err := tx.Query(selectCursor, name)
-	if err != nil {
-		return cur, err
+	found := false
+	err = sqldb.Each(tx, func(rows sqldb.RowSet) error {
+		found = true
+		var tenant string
+		err := rows.Scan(&tenant, &cur.sequence, &cur.owner, &cur.until, &cur.epoch, &cur.succeeded, &cur.failedAt, &cur.failure)
+		cur.tenant = storage.TenantID(tenant)
+		return err
+	}, selectCursor, name)
+	if err == nil && !found {
+		err = errs.Errorf(errs.NotFound, "events.cursor", "no such consumer")
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return cur, err
-		}
-		return cur, errs.Errorf(errs.NotFound, "events.cursor", "no such consumer")
-	}
-	var tenant string
-	err = rows.Scan(&tenant, &cur.sequence, &cur.owner, &cur.until, &cur.epoch, &cur.succeeded, &cur.failedAt, &cur.failure)
-	cur.tenant = storage.TenantID(tenant)
 	return cur, err
 }
 

@@ -88,6 +88,16 @@ func (f *Feed) Read(ctx context.Context, t storage.TenantID, after int64, limit 
 			return nil, err
 		}
 	}
+	if changes[0].Sequence != after+1 {
+		// The feed of an index that was made anew begins behind that of the old one.
+		first, err := f.index.Changes(ctx, t, 0, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(first) > 0 && first[0].Sequence > after {
+			after = first[0].Sequence - 1
+		}
+	}
 	out := make([]Event, 0, len(changes))
 	for _, c := range changes {
 		if c.Sequence != after+1 {

@@ -51,6 +51,22 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// TestBegin: an index that was made anew goes on behind the old one, and whoever was not there yet
+// begins where it begins.
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	feed := events.NewFeed(events.FeedConfig{}, &script{sequences: []int64{41, 42, 43}})
+	for after, want := range map[int64]int{0: 3, 17: 3, 40: 3, 41: 2, 43: 0} {
+		got, err := feed.Read(t.Context(), tenant, after, 10)
+		if err != nil || len(got) != want || want > 0 && got[want-1].Sequence != 43 {
+			t.Errorf("after %d: %+v, %v", after, got, err)
+		}
+	}
+	if last, err := feed.Last(t.Context(), tenant); err != nil || last != 43 {
+		t.Errorf("last: %d, %v", last, err)
+	}
+}
+
 // TestDurableBeforeTold: nothing leaves that a power cut could take back.
 func TestDurableBeforeTold(t *testing.T) {
 	t.Parallel()

@@ -133,16 +133,7 @@ func checkURL(address string) error {
 }
 
 func count(tx sqldb.Tx, query string, args ...any) (n int64, err error) {
-	rows, err := tx.Query(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	if rows.Next() {
-		err = rows.Scan(&n)
-	} else {
-		err = rows.Err()
-	}
+	err = sqldb.Each(tx, func(rows sqldb.RowSet) error { return rows.Scan(&n) }, query, args...)
 	return n, err
 }
 
@@ -151,25 +142,18 @@ func (w *Webhooks) list(ctx context.Context, query string, args ...any) (out []W
 	defer cancel()
 	err = w.cursors.db.Read(ctx, func(tx sqldb.Tx) error {
 		out = out[:0]
-		rows, err := tx.Query(query, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return sqldb.Each(tx, func(rows sqldb.RowSet) error {
 			var h Webhook
 			var tenant, list string
 			var created int64
-			if err := rows.Scan(&h.ID, &tenant, &h.URL, &h.secret, &list, &created, &h.Disabled); err != nil {
-				return err
+			err := rows.Scan(&h.ID, &tenant, &h.URL, &h.secret, &list, &created, &h.Disabled)
+			if err == nil {
+				h.Types, err = ParseTypes(list)
 			}
 			h.Tenant, h.Created = storage.TenantID(tenant), instant(created)
-			if h.Types, err = ParseTypes(list); err != nil {
-				return err
-			}
 			out = append(out, h)
-		}
-		return rows.Err()
+			return err
+		}, query, args...)
 	})
 	return out, err
 }

@@ -196,19 +196,11 @@ func (q *Queue) readClock(ctx context.Context) error {
 		return nil // SQLite: one machine, one clock
 	}
 	return q.db.Read(ctx, func(tx sqldb.Tx) error {
-		rows, err := tx.Query(`SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`)
-		if err != nil {
-			return err
+		now, err := sqldb.Now(tx, q.db.Dialect())
+		if err == nil {
+			q.ahead.Store(int64(time.Until(now)))
 		}
-		defer rows.Close()
-		var micros int64
-		if rows.Next() {
-			if err := rows.Scan(&micros); err != nil {
-				return err
-			}
-			q.ahead.Store(micros*1000 - time.Now().UnixNano())
-		}
-		return rows.Err()
+		return err
 	})
 }
 

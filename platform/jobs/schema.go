@@ -77,19 +77,12 @@ func instant(nanos int64) time.Time {
 
 // all reads the jobs a query finds; the query begins with selectJobs.
 func all(tx sqldb.Tx, query string, args ...any) (out []record, err error) {
-	rows, err := tx.Query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(tx, func(rows sqldb.RowSet) error {
 		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
 		out = append(out, r)
-	}
-	return out, rows.Err()
+		return err
+	}, query, args...)
+	return out, err
 }
 
 const (

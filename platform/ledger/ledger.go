@@ -60,18 +60,7 @@ func (l *Ledger) Mark(ctx context.Context, name string) (value string, err error
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err = l.db.Read(ctx, func(tx sqldb.Tx) error {
-		rows, err := tx.Query(selectMark, name)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if rows.Next() {
-			err = rows.Scan(&value)
-		}
-		if err == nil {
-			err = rows.Err()
-		}
-		return err
+		return sqldb.Each(tx, func(rows sqldb.RowSet) error { return rows.Scan(&value) }, selectMark, name)
 	})
 	return value, err
 }
@@ -87,21 +76,14 @@ func (l *Ledger) Damaged(ctx context.Context) (out []blob.Location, err error) {
 	defer cancel()
 	err = l.db.Read(ctx, func(tx sqldb.Tx) error {
 		out = nil
-		rows, err := tx.Query(selectDamaged, int64(maxDamaged))
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return sqldb.Each(tx, func(rows sqldb.RowSet) error {
 			var object string
 			var at blob.Location
-			if err := rows.Scan(&object, &at.Offset, &at.Length); err != nil {
-				return err
-			}
+			err := rows.Scan(&object, &at.Offset, &at.Length)
 			at.Object = storage.Key(object)
 			out = append(out, at)
-		}
-		return rows.Err()
+			return err
+		}, selectDamaged, int64(maxDamaged))
 	})
 	return out, err
 }

@@ -132,7 +132,7 @@ func (n *Node) beat(ctx context.Context) error {
 			return err
 		}
 		var floor int64
-		if err := scan(tx, func(rows sqldb.RowSet) error { return rows.Scan(&floor) }, selectFloor); err != nil {
+		if err := sqldb.Each(tx, func(rows sqldb.RowSet) error { return rows.Scan(&floor) }, selectFloor); err != nil {
 			return err
 		}
 		if floor > int64(n.info.Release) {
@@ -174,7 +174,7 @@ type statement struct {
 
 // alive lists the nodes heard of lately.
 func (n *Node) alive(tx sqldb.Tx, now time.Time) (out []Info, err error) {
-	err = scan(tx, func(rows sqldb.RowSet) error {
+	err = sqldb.Each(tx, func(rows sqldb.RowSet) error {
 		var i Info
 		var roles, addresses string
 		var release, started, seen int64
@@ -194,21 +194,6 @@ func list(s string) []string {
 		return nil
 	}
 	return strings.Split(s, ",")
-}
-
-// scan calls each for every row.
-func scan(tx sqldb.Tx, each func(sqldb.RowSet) error, sql string, args ...any) error {
-	rows, err := tx.Query(sql, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // List returns the nodes that are alive, oldest first.

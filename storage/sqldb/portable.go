@@ -48,3 +48,18 @@ type RowSet interface {
 	Err() error
 	Close()
 }
+
+// Each calls fn for every row of a query.
+func Each(tx Tx, fn func(RowSet) error, query string, args ...any) error {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
