@@ -16,7 +16,7 @@ import (
 type fsckCmd struct {
 	engineFlags `embed:""`
 	Verify      bool `help:"Read every object against its checksum."`
-	Repair      bool `help:"Index whole objects that have no row; erase those that are duplicates."`
+	Repair      bool `help:"Index whole objects that have no row; erase those that are duplicates, and derived objects without use."`
 	Rebuild     bool `help:"Set the index aside and make a new one from the objects alone."`
 }
 
@@ -35,7 +35,7 @@ func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer st.Close()
-	a := archive.New(archive.Config{}, st.blobs, st.index)
+	a := archive.New(archive.Config{Derived: st.derived}, st.blobs, st.index)
 	if c.Rebuild {
 		n, err := a.Rebuild(ctx)
 		if err != nil {
@@ -49,6 +49,9 @@ func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "objects %d, rows %d, orphans %d (adopted %d), missing %d, damaged %d\n",
 		report.Objects, report.Rows, report.Orphans, report.Adopted, report.Missing, report.Damaged)
+	if report.Trash > 0 || report.Derived > 0 {
+		fmt.Fprintf(out, "deleted but not gone %d, derived objects without use %d\n", report.Trash, report.Derived)
+	}
 	for _, p := range report.Problems {
 		fmt.Fprintln(out, p)
 	}

@@ -49,6 +49,16 @@ func TestRebuild(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "objects 5, rows 5") {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	// No event gets the number of another.
+	st, err := (&engineFlags{Data: dir}).open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	cs, err := st.index.Changes(t.Context(), storage.DefaultTenant, 0, 0)
+	if err != nil || len(cs) != 5 || cs[0].Sequence != 6 {
+		t.Errorf("changes: %+v, %v", cs, err)
+	}
 }
 
 // TestRebuildKeepsDeletions: an object that is deleted while it is read stays deleted, even when

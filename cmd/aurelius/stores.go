@@ -22,13 +22,23 @@ func (f *engineFlags) openEmpty(ctx context.Context) (*stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(eraseDue(ctx, filepath.Join(f.Data, indexFile), blobs), blobs.Close()); err != nil {
+	last, err := takeOver(ctx, filepath.Join(f.Data, indexFile), blobs)
+	if err := errors.Join(err, blobs.Close()); err != nil {
 		return nil, err
 	}
 	if err := setIndexAside(f.Data); err != nil {
 		return nil, err
 	}
-	return f.open(ctx)
+	st, err := f.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ix, ok := st.index.(*sqlite.Index); ok {
+		if err := ix.StartAfter(ctx, last); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
+	return st, nil
 }
 
 func (f *engineFlags) openNew(ctx context.Context) (*stores, error) {
@@ -46,22 +56,26 @@ func (f *engineFlags) openNew(ctx context.Context) (*stores, error) {
 	return st, nil
 }
 
-// eraseDue erases what was deleted but not yet erased. It is known to the old index alone, as far
-// as that can be read; a new one would find it again.
-func eraseDue(ctx context.Context, path string, blobs blob.Store) error {
+// takeOver settles what the old index alone knows, as far as it can be read: it erases what was
+// deleted but not yet erased, which a new one would find again, and returns how far the feed of
+// each tenant has got, so that the new one gives no number twice.
+func takeOver(ctx context.Context, path string, blobs blob.Store) (last map[storage.TenantID]int64, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil
+		return nil, nil
 	}
 	old, err := sqlite.Open(path, sqlite.Config{})
 	if err != nil {
-		return nil // it is damaged: that is why there is to be a new one
+		return nil, nil // it is damaged: that is why there is to be a new one
 	}
 	defer old.Close()
+	if last, err = old.Sequences(ctx); err != nil {
+		last = nil
+	}
 	due, err := old.PendingErasures(ctx)
 	if err != nil {
-		return nil
+		return last, nil
 	}
-	return blobs.Erase(ctx, due...)
+	return last, blobs.Erase(ctx, due...)
 }
 
 // setIndexAside renames the index and its log, so that a new one can be built beside it.

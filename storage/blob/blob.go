@@ -54,8 +54,9 @@ type Store interface {
 	Create(ctx context.Context, t storage.TenantID) (Writer, error)
 	// Open reads n bytes of the record's content from off (n < 0: to the end). The reader
 	// implements io.WriterTo where the engine can hand the bytes to a socket without copying.
-	// The record cannot be erased under an open reader. Ranges outside are errs.Invalid, an
-	// erased or unknown record errs.NotFound.
+	// The record cannot be erased under an open reader of this Store. On a medium shared by nodes
+	// it does not hold up the Erase of another one: its reader may end with an error, never with
+	// other bytes. Ranges outside are errs.Invalid, an erased or unknown record errs.NotFound.
 	Open(ctx context.Context, l Location, off, n int64) (io.ReadCloser, error)
 	// Erase removes the record's bytes from the medium. Erasing twice is no error. While a
 	// reader is open it fails with errs.Unavailable: the record is not opened or listed any

@@ -85,8 +85,9 @@ const (
 	StudyCompleted ChangeKind = "study-complete"
 )
 
-// Change is one row of the feed of a tenant: gapless, ordered, one per instance stored or
-// deleted and one per completed study.
+// Change is one row of the feed of a tenant: ordered, gapless from the first, one per instance
+// stored or deleted and one per completed study. The first has sequence number 1, unless the
+// index takes the place of another: then it goes on behind that.
 type Change struct {
 	Sequence int64
 	Time     time.Time

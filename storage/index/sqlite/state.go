@@ -108,7 +108,8 @@ func newWriterState(now func() time.Time) *writerState {
 const (
 	insertTenant = `INSERT INTO tenants (name) VALUES (?)`
 	selectLast   = `SELECT max(coalesce((SELECT max(id) FROM instances WHERE id BETWEEN ?1 AND ?2), ?1),
-		coalesce((SELECT max(id) FROM changes WHERE id BETWEEN ?1 AND ?2), ?1))`
+		coalesce((SELECT max(id) FROM changes WHERE id BETWEEN ?1 AND ?2), ?1),
+		?1+(SELECT base FROM tenants WHERE id=?1>>40))`
 	insertTerm   = `INSERT INTO terms (term) VALUES (?)`
 	selectObject = `SELECT id, tail FROM objects WHERE key=?`
 	insertObject = `INSERT INTO objects (key, tail) VALUES (?,0)`
