@@ -53,8 +53,8 @@ fuzz: ## every fuzz target for FUZZTIME (10m) each
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$p; done; done
 
-scale: build ## 200,000 instances at a flat rate; ten senders of 1 GB objects in bounded memory
-	AURELIUS_LONG=1 go test -count=1 -timeout 60m -run 'TestScale|TestMemory' -v ./e2e
+scale: build ## 200,000 instances at a flat rate; ten senders of 1 GB objects in bounded memory; two nodes
+	AURELIUS_LONG=1 go test -count=1 -timeout 60m -run 'TestScale|TestMemory|TestTwoNodesRead' -v ./e2e
 
 KILLS ?= 50
 kill: build ## kill -9 at random moments, KILLS (50) rounds each of receiving, storing by web and deleting
