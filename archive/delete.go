@@ -118,6 +118,7 @@ func (a *Archive) Run(ctx context.Context) error {
 		case <-tick.C:
 			a.care(ctx)
 			swept = swept || a.sweepBefore(ctx, begun)
+			a.wake() // for what a node that died has left
 			continue
 		case <-a.kick:
 		case <-retry:

@@ -22,6 +22,7 @@ import (
 type outage struct {
 	shared
 	erase error  // the answer of Erase
+	reads error  // the answer of Open
 	open  func() // called once, before the next Open
 
 	backwards bool // how List goes
@@ -59,6 +60,9 @@ func (o *outage) Open(ctx context.Context, l blob.Location, off, n int64) (io.Re
 	if f := o.open; f != nil {
 		o.open = nil
 		f()
+	}
+	if o.reads != nil {
+		return nil, o.reads
 	}
 	return o.shared.Open(ctx, l, off, n)
 }
@@ -179,6 +183,26 @@ func TestDuplicateInAnOutage(t *testing.T) {
 		}
 		s.expect(name+", after the outage", 0, 0)
 	}
+}
+
+// What is stored cannot be read, so nobody knows whether this is a duplicate: it is refused for
+// now, and does not stay.
+func TestNotComparedInAnOutage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archive.Config{})
+	original := s.store(sample{})
+	s.blobs.erase, s.blobs.reads = errDown, errDown
+	_, err := s.Store(t.Context(), tenant, sample{}.incoming())
+	wantKind(t, err, errs.Unavailable)
+	s.blobs.erase, s.blobs.reads = nil, nil
+	s.delete(s.other, original.Ref)
+	if n := s.sweep(); n != 0 {
+		t.Errorf("%d adopted", n)
+	}
+	if _, err := s.Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.expect("after it", 0, 0)
 }
 
 // Another node deletes the object that a duplicate is being compared with: then it is none.
