@@ -134,7 +134,8 @@ type Index interface {
 	// Add writes one instance and its change in one transaction. Concurrent calls may share a
 	// commit. When the SOP Instance UID is there already: replace false writes nothing and
 	// returns Added.Existing; replace true puts the new one in its place and, durably, notes the
-	// location of the old one for erasure.
+	// location of the old one for erasure, unless that is the location of the new one: then it
+	// is there already.
 	Add(ctx context.Context, t storage.TenantID, in Instance, replace bool) (Added, error)
 	// Find streams one data set per match at q.Level, in a stable order (studies newest first),
 	// in UTF-8, with the attributes of that level and above plus the counts of PS3.4 C.3.4

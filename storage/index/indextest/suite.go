@@ -203,6 +203,14 @@ func testReplace(t *testing.T, open Open) {
 	if len(cs) != 2 || cs[0].Kind != index.InstanceDeleted || cs[1].Kind != index.InstanceStored {
 		t.Fatalf("changes: %+v", cs)
 	}
+	// Replaced by itself it is there already: its bytes must stay.
+	if got, err = f.Add(context.Background(), tenant, again, true); err != nil || got.Replaced != nil || got.Existing == nil {
+		t.Fatalf("replaced by itself: %+v, %v", got, err)
+	}
+	if after, err := f.PendingErasures(context.Background()); err != nil || !slices.Equal(after, pending) {
+		t.Fatalf("pending: %v, %v", after, err)
+	}
+	equal(t, "changes", len(f.changes(3)), 2)
 	// Nothing to replace is a plain Add.
 	fresh := New(9, Shape{Series: 1, Instances: 1}).Next()
 	fresh.StudyInstanceUID, fresh.SOPInstanceUID = "1.2.3", "1.2.3.4.5"

@@ -201,6 +201,10 @@ func (ix *Index) replace(ctx context.Context, tenant int64, a *addition) error {
 			return err
 		}
 		old := w.existing[a.in.SOPInstanceUID]
+		if old != nil && old.Location == a.in.Blob.Location { // a sweep was faster, or our own try whose answer was lost
+			a.result.Existing = old
+			return nil
+		}
 		if old != nil {
 			if _, err := w.remove(index.Ref{SOPInstanceUID: a.in.SOPInstanceUID}, 0); err != nil {
 				return err

@@ -310,6 +310,10 @@ func (ix *Index) replace(a *addition) error {
 		if err != nil {
 			return err
 		}
+		if id != 0 && e.Location == a.in.Blob.Location { // a sweep was faster
+			a.result.Existing = &e
+			return nil
+		}
 		if id != 0 {
 			if err := ix.remove(c, t.id, []int64{id}, &removal{}); err != nil {
 				return err
