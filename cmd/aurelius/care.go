@@ -41,8 +41,9 @@ func (f *limitFlags) bound(cfg *archive.Config, blobs blob.Store) {
 	}
 }
 
-// openArchive builds the archive over its stores and finishes what a crash left undone.
-func (c *serveCmd) openArchive(ctx context.Context, st *stores, log *slog.Logger, registry *prometheus.Registry) (*archive.Archive, error) {
+// openArchive builds the archive over its stores, which tells changed of every change, and finishes
+// what a crash left undone.
+func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), log *slog.Logger, registry *prometheus.Registry) (*archive.Archive, error) {
 	marks, err := ledger.New(ctx, st.platform)
 	if err != nil {
 		return nil, err
@@ -50,6 +51,7 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, log *slog.Logger
 	cfg := archive.Config{
 		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: marks,
 		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
+		Changed: changed,
 	}
 	c.bound(&cfg, st.blobs)
 	if c.PublicURL != "" {

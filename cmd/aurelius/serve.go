@@ -106,7 +106,7 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) er
 	if err != nil {
 		return err
 	}
-	a, err := c.openArchive(ctx, st, log, registry)
+	a, err := c.openArchive(ctx, st, rails.feed.Notify, log, registry)
 	if err != nil {
 		return err
 	}
