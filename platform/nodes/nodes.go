@@ -231,8 +231,11 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
+// farewell bounds how long a node that ends waits for the database.
+const farewell = 5 * time.Second
+
 func (n *Node) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Beat)
+	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
 	err := n.db.Write(ctx, func(tx sqldb.Tx) error {
 		_, err := tx.Exec(deleteNode, n.info.ID)
