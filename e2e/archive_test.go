@@ -53,19 +53,34 @@ func (c *cluster) whole(t testing.TB) {
 	}
 }
 
-func emptyPrefix(t testing.TB, at, prefix string) {
+// The buckets.
+const (
+	studies = "dicom-studies"
+	derived = "processed-data"
+)
+
+// bucket is a client of the archive's objects.
+func (c *cluster) bucket(t testing.TB) (client *minio.Client, prefix string) {
+	t.Helper()
+	return objectStore(t, c.flags[3]), c.flags[9]
+}
+
+func objectStore(t testing.TB, at string) *minio.Client {
+	t.Helper()
 	u, err := url.Parse(at)
 	if err != nil {
-		t.Error(err)
-		return
+		t.Fatal(err)
 	}
 	client, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4("minioadmin", "minioadmin", "")})
 	if err != nil {
-		t.Error(err)
-		return
+		t.Fatal(err)
 	}
-	ctx := context.Background() // the test's own has ended
-	for _, bucket := range []string{"dicom-studies", "processed-data"} {
+	return client
+}
+
+func emptyPrefix(t testing.TB, at, prefix string) {
+	client, ctx := objectStore(t, at), context.Background() // the test's own has ended
+	for _, bucket := range []string{studies, derived} {
 		there := client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true})
 		for failed := range client.RemoveObjects(ctx, bucket, there, minio.RemoveObjectsOptions{}) {
 			t.Logf("emptying %s: %v", bucket, failed.Err)
