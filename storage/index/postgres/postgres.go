@@ -114,8 +114,10 @@ const everyTenant = 0
 
 // setTenant says whose rows a transaction is about. It also has the server plan for a large
 // database: a statement is planned once for a connection, perhaps when the tables are still
-// empty, and a scan of them that was cheap that day would stay until the next ANALYZE.
-const setTenant = `SELECT set_config('aurelius.tenant', $1, true), set_config('enable_seqscan', 'off', true)`
+// empty, and a scan of them that was cheap that day would stay until the next ANALYZE. A bitmap,
+// which gives up an index's order, is such a scan in disguise.
+const setTenant = `SELECT set_config('aurelius.tenant', $1, true), set_config('enable_seqscan', 'off', true),
+	set_config('enable_bitmapscan', 'off', true)`
 
 // statement is one of a round trip; scan reads its rows and may be nil.
 type statement struct {
