@@ -236,6 +236,11 @@ func TestEngineUnreachable(t *testing.T) {
 			t.Errorf("%s swallowed: %v, want A700", name, rsp)
 		}
 		t.Logf("%s swallowed: %v after %v", name, rsp, time.Since(began).Round(time.Second))
+		if p == c.toDatabase {
+			if response, err := http.Get("http://" + s.http + "/readyz"); err != nil || response.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("ready without a database: %v, %v", response, err)
+			}
+		}
 		p.mend()
 		recovered := s.cstore(t, o)
 		for tries := 0; recovered.status != 0 && tries < 50; tries++ {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
 	"github.com/aurelius-imaging/aurelius/storage/blob/s3"
@@ -27,11 +30,11 @@ type engineFlags struct {
 }
 
 type s3Flags struct {
-	Endpoint  string `placeholder:"URL" help:"S3 or MinIO for the objects, as in https://minio:9000; default: folders in the data directory."`
-	Region    string `help:"Its region, where it has one."`
-	AccessKey string `help:"Access key; default: AWS_ACCESS_KEY_ID, then the machine's role."`
-	SecretKey string `help:"Secret key; better given as AURELIUS_S3_SECRET_KEY than where ps shows it."`
-	Prefix    string `help:"Of every key, where the buckets are shared with others."`
+	Endpoint  string `env:"AURELIUS_S3_ENDPOINT" placeholder:"URL" help:"S3 or MinIO for the objects, as in https://minio:9000; default: folders in the data directory."`
+	Region    string `env:"AURELIUS_S3_REGION" help:"Its region, where it has one."`
+	AccessKey string `env:"AURELIUS_S3_ACCESS_KEY" help:"Access key; default: AWS_ACCESS_KEY_ID, then the machine's role."`
+	SecretKey string `env:"AURELIUS_S3_SECRET_KEY" help:"Secret key; better given as AURELIUS_S3_SECRET_KEY than where ps shows it."`
+	Prefix    string `env:"AURELIUS_S3_PREFIX" help:"Of every key, where the buckets are shared with others."`
 }
 
 // The buckets of the platform's contract; without an object store they are folders.
@@ -68,6 +71,21 @@ type stores struct {
 	platform sqldb.SQL // tables of the rails
 
 	postgres *sqldb.PostgresDB // nil: SQLite
+	lock     *os.File          // of a data directory that has SQLite alone
+}
+
+// ping reports whether the database answers, with errs.Unavailable when it does not in time.
+func (s *stores) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return s.platform.Read(ctx, func(tx sqldb.Tx) error {
+		rows, err := tx.Query(`SELECT 1`)
+		if err != nil {
+			return err
+		}
+		rows.Close()
+		return rows.Err()
+	})
 }
 
 // open opens all of them.
@@ -116,6 +134,11 @@ func opened[I, T any](v T, err error) (I, error) {
 
 func (f *engineFlags) openDatabases(ctx context.Context, st *stores, register func(sqldb.SQL) error) (err error) {
 	if f.Database == "" {
+		if f.S3.Endpoint != "" {
+			if st.lock, err = lockDir(f.Data); err != nil {
+				return err
+			}
+		}
 		if st.platform, err = sqldb.OpenSQL(filepath.Join(f.Data, platformFile)); err != nil {
 			return err
 		}
@@ -136,6 +159,20 @@ func (f *engineFlags) openDatabases(ctx context.Context, st *stores, register fu
 	return err
 }
 
+// lockDir keeps other processes off a data directory whose objects are elsewhere; where they are
+// in it their store does so.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errs.Errorf(errs.Unavailable, "aurelius", "the data directory is in use by another process")
+	}
+	return f, nil
+}
+
 // Close closes the index first, so that it never knows of less than the blobs when they seal.
 func (s *stores) Close() error {
 	var all error
@@ -152,6 +189,9 @@ func (s *stores) Close() error {
 		if b != nil {
 			all = errors.Join(all, b.Close())
 		}
+	}
+	if s.lock != nil {
+		all = errors.Join(all, s.lock.Close())
 	}
 	return all
 }

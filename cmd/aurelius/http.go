@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -15,8 +16,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/web"
 )
 
-// routes puts every HTTP door under one handler.
-func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, log *slog.Logger, registry *prometheus.Registry) (http.Handler, error) {
+// routes puts every HTTP door under one handler; ready says whether requests can be answered.
+func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, ready func(context.Context) error, log *slog.Logger, registry *prometheus.Registry) (http.Handler, error) {
 	base := httpd.NewBase(httpd.BaseConfig{PublicURL: c.PublicURL})
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
@@ -32,9 +33,16 @@ func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, log *slog.Logge
 		httpd.SetRoute(g.Writer, g.FullPath())
 		g.JSON(http.StatusOK, gin.H{"status": "ok", "version": version})
 	}
-	for _, path := range []string{"/health", "/livez", "/readyz"} {
-		r.GET(path, alive)
-	}
+	r.GET("/health", alive)
+	r.GET("/livez", alive)
+	r.GET("/readyz", func(g *gin.Context) {
+		if err := ready(g.Request.Context()); err != nil {
+			httpd.SetRoute(g.Writer, g.FullPath())
+			httpd.Problem(g.Writer, http.StatusServiceUnavailable, "the database does not answer")
+			return
+		}
+		alive(g)
+	})
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	r.GET("/metrics", func(g *gin.Context) {
 		httpd.SetRoute(g.Writer, g.FullPath())

@@ -95,7 +95,7 @@ func TestImportThroughServer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	routes, err := (&serveCmd{}).routes(archivetest.New(t), gateway.New(gateway.Config{}), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	routes, err := (&serveCmd{}).routes(archivetest.New(t), gateway.New(gateway.Config{}), nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

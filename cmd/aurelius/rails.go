@@ -32,6 +32,7 @@ type rails struct {
 	queue *jobs.Queue
 	feed  *events.Feed
 	hooks *events.Webhooks
+	ready func(context.Context) error
 	run   []component
 }
 
@@ -51,7 +52,7 @@ func (c *serveCmd) register(ctx context.Context, db sqldb.SQL, log *slog.Logger)
 
 // openRails prepares what runs beside the doors; nothing runs yet.
 func (c *serveCmd) openRails(ctx context.Context, node *nodes.Node, st *stores, log *slog.Logger) (_ *rails, err error) {
-	r := &rails{node: node}
+	r := &rails{node: node, ready: st.ping}
 	if r.queue, err = jobs.Open(ctx, st.platform, jobs.Config{Node: node.ID(), Log: log}); err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func (c *serveCmd) doors(a *archive.Archive, r *rails, log *slog.Logger, registr
 		}
 		hl = append(hl, l)
 	}
-	routes, err := c.routes(a, r.door(a, log), log, registry)
+	routes, err := c.routes(a, r.door(a, log), r.ready, log, registry)
 	if err != nil {
 		return nil, err
 	}
