@@ -112,7 +112,8 @@ func Register(ctx context.Context, db sqldb.SQL, info Info, cfg Config) (*Node, 
 	if err := db.Migrate(ctx, component, schema); err != nil {
 		return nil, err
 	}
-	if err := n.beat(ctx); err != nil {
+	// A full disk keeps nobody from starting: what is there can be served, and Run tries again.
+	if err := n.beat(ctx); err != nil && !errs.Is(err, errs.Exhausted) {
 		return nil, err
 	}
 	return n, nil
