@@ -129,7 +129,8 @@ func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.sum = crc32.Update(c.sum, castagnoli, p[:n])
 	c.left -= int64(n)
-	if n > 0 && c.left == 0 && c.sum != c.entry.DatasetCRC {
+	// A store that checks what it reads says so itself.
+	if errs.Is(err, errs.Invalid) || n > 0 && c.left == 0 && c.sum != c.entry.DatasetCRC {
 		if errs.Is(c.a.blobs.Verify(context.WithoutCancel(c.ctx), c.entry.Location), errs.Invalid) {
 			c.a.found(c.ctx, c.entry.Location, true)
 		}
