@@ -38,6 +38,7 @@ type Config struct {
 	Tenant  storage.TenantID // default storage.DefaultTenant
 	Base    *httpd.Base      // how absolute URLs begin; default httpd.NewBase of the zero BaseConfig
 	Mutable bool             // instances may be replaced: caches must ask each time
+	Epoch   string           // of the archive: what it says of a series is not what another one said
 	Results int              // most matches one search answers; default 50,000
 	Parts   int              // most parts one store request may have; default 250,000
 	// StoreMemory bounds the bytes of parts that wait for their commit, over all requests;
@@ -52,6 +53,7 @@ type Service struct {
 	arch    *archive.Archive
 	tenant  storage.TenantID
 	base    *httpd.Base
+	epoch   string
 	caching string // Cache-Control of instances, frames and bulk data
 	results int
 	parts   int
@@ -67,7 +69,7 @@ type Service struct {
 // New returns the door to arch.
 func New(cfg Config, arch *archive.Archive) *Service {
 	s := &Service{
-		arch: arch, tenant: cfg.Tenant, base: cfg.Base, caching: immutable, results: cfg.Results, parts: cfg.Parts,
+		arch: arch, tenant: cfg.Tenant, base: cfg.Base, epoch: cfg.Epoch, caching: immutable, results: cfg.Results, parts: cfg.Parts,
 		log: cfg.Log, memory: cfg.StoreMemory, metrics: newMetrics(cfg.Metrics),
 		blocks: sync.Pool{New: func() any { return new([blockSize]byte) }},
 	}

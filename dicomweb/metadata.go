@@ -46,7 +46,7 @@ func (s *Service) metadata(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	form := MetadataForm(s.root(c))
+	form := MetadataForm(s.epoch, s.root(c))
 	zipped := httpd.AcceptsGzip(c.Request)
 	c.Writer.Header()["Cache-Control"] = []string{revalidate}
 	if s.unchanged(c, statesTag(states, form, zipped)) {
@@ -62,9 +62,11 @@ func (s *Service) metadata(c *gin.Context) {
 	s.cut(c, sendMetadata(c, mediaType, zipped, pieces))
 }
 
-// MetadataForm is how metadata looks to those who come by root, the absolute URL of Root.
-func MetadataForm(root string) archive.Form {
-	return archive.Form{Name: "dicom+json 1 " + root, New: func() func([]byte, *dicom.Header) []byte {
+// MetadataForm is how metadata looks to those who come by root, the absolute URL of Root. The epoch
+// tells apart archives whose series have the same revisions: of two databases, or of one before
+// and after it went back to a backup.
+func MetadataForm(epoch, root string) archive.Form {
+	return archive.Form{Name: "dicom+json 1 " + epoch + " " + root, New: func() func([]byte, *dicom.Header) []byte {
 		w := headerWriter{root: root}
 		return w.append
 	}}

@@ -30,7 +30,7 @@ func sealing(t *testing.T) (one, other *server) {
 	blobs, derived := mem.New(), mem.New()
 	node := func() *server {
 		arch := archive.New(archive.Config{Derived: derived, SealAfter: -time.Hour,
-			Form: dicomweb.MetadataForm("https://pacs.example.org/dicom-web")}, blobs, ix)
+			Form: dicomweb.MetadataForm("", "https://pacs.example.org/dicom-web")}, blobs, ix)
 		engine := gin.New()
 		dicomweb.New(dicomweb.Config{Log: quiet}, arch).Register(engine)
 		srv := httptest.NewServer(httpd.NewHandler(httpd.HandlerConfig{Log: quiet, SlowBody: slowBody}, engine))

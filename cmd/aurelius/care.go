@@ -55,7 +55,7 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), 
 	}
 	c.bound(&cfg, st.blobs)
 	if c.PublicURL != "" {
-		cfg.Form = dicomweb.MetadataForm(strings.TrimRight(c.PublicURL, "/") + dicomweb.Root)
+		cfg.Form = dicomweb.MetadataForm(c.epoch, strings.TrimRight(c.PublicURL, "/")+dicomweb.Root)
 	}
 	if c.Duplicates == "replace" {
 		cfg.Duplicates = archive.Replace

@@ -35,6 +35,9 @@ func (c *fsckCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer st.Close()
+	if _, err := c.identify(ctx, st, c.Rebuild); err != nil {
+		return err
+	}
 	a := archive.New(archive.Config{Derived: st.derived}, st.blobs, st.index)
 	if c.Rebuild {
 		n, err := a.Rebuild(ctx)

@@ -21,6 +21,13 @@ func stored(t *testing.T, dir string) (*stores, *archive.Archive) {
 		t.Fatal(err)
 	}
 	a := archive.New(archive.Config{}, st.blobs, st.index)
+	storeFirst(t, a)
+	return st, a
+}
+
+// storeFirst stores the first series.
+func storeFirst(t *testing.T, a *archive.Archive) {
+	t.Helper()
 	for _, name := range []string{"1.dcm", "2.dcm", "3.dcm", "4.dcm", "5.dcm"} {
 		b, err := os.ReadFile(testkit.Testdata("first", name))
 		if err != nil {
@@ -30,7 +37,6 @@ func stored(t *testing.T, dir string) (*stores, *archive.Archive) {
 			t.Fatal(err)
 		}
 	}
-	return st, a
 }
 
 func TestRebuild(t *testing.T) {

@@ -22,7 +22,7 @@ func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, ready func(cont
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
-	dicomweb.New(dicomweb.Config{Base: base, Mutable: c.Duplicates == "replace", Log: log, Metrics: registry}, a).Register(r)
+	dicomweb.New(dicomweb.Config{Base: base, Epoch: c.epoch, Mutable: c.Duplicates == "replace", Log: log, Metrics: registry}, a).Register(r)
 	page, err := web.New(web.Config{Base: base, AET: c.AET, DIMSE: c.Dimse, Version: version, Log: log}, a)
 	if err != nil {
 		return nil, err

@@ -184,6 +184,9 @@ func (c *importCmd) target(ctx context.Context) (target, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := c.identify(ctx, st, false); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	cfg := archive.Config{Derived: st.derived}
 	if c.Duplicates == "replace" {
 		cfg.Duplicates = archive.Replace

@@ -112,6 +112,9 @@ func proveRestored(ctx context.Context, dir string) (report archive.FsckReport, 
 		return report, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := newEpoch(ctx, st); err != nil {
+		return report, err
+	}
 	a := archive.New(archive.Config{}, st.blobs, st.index)
 	if _, err := a.Recover(ctx); err != nil {
 		return report, err

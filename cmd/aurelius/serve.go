@@ -43,7 +43,9 @@ type serveCmd struct {
 	Insecure        bool     `help:"Listen beyond loopback although no identity is configured: whoever reaches the port can read and delete everything."`
 	LogLevel        string   `enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
 	LogJSON         bool     `name:"log-json" help:"Log JSON lines."`
-	PrintConfig     bool     `help:"Print the settings that result from flags, environment and file, and exit."`
+	epoch           string   // of the archive, once it is open
+
+	PrintConfig bool `help:"Print the settings that result from flags, environment and file, and exit."`
 }
 
 // Validate implements kong's hook: what cannot work is said before anything starts.
@@ -102,6 +104,9 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) er
 			log.Error("closing the stores", "err", err)
 		}
 	}()
+	if c.epoch, err = c.identify(ctx, st, false); err != nil {
+		return err
+	}
 	rails, err := c.openRails(ctx, node, st, log)
 	if err != nil {
 		return err

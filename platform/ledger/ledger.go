@@ -32,6 +32,7 @@ const (
 	selectMark = `SELECT value FROM ledger_marks WHERE name=$1`
 	upsertMark = `INSERT INTO ledger_marks (name, value) VALUES ($1,$2)
 		ON CONFLICT (name) DO UPDATE SET value=excluded.value`
+	claimMark = `INSERT INTO ledger_marks (name, value) VALUES ($1,$2) ON CONFLICT (name) DO NOTHING`
 	selectDamaged = `SELECT object, start, length FROM ledger_damaged ORDER BY object, start LIMIT $1`
 	insertDamaged = `INSERT INTO ledger_damaged (object, start, length, found) VALUES ($1,$2,$3,$4)
 		ON CONFLICT (object, start) DO NOTHING`
@@ -68,6 +69,15 @@ func (l *Ledger) Mark(ctx context.Context, name string) (value string, err error
 // SetMark keeps a value.
 func (l *Ledger) SetMark(ctx context.Context, name, value string) error {
 	return l.exec(ctx, upsertMark, name, value)
+}
+
+// Claim keeps the value unless there is one, and returns the one that is there: of several nodes
+// that claim at one time all get the same.
+func (l *Ledger) Claim(ctx context.Context, name, value string) (string, error) {
+	if err := l.exec(ctx, claimMark, name, value); err != nil {
+		return "", err
+	}
+	return l.Mark(ctx, name)
 }
 
 // Damaged lists the records that are noted as damaged.

@@ -82,3 +82,15 @@ type SinceLister interface {
 type Spacer interface {
 	Space(ctx context.Context) (free, total int64, err error)
 }
+
+// Labeled is a Store that keeps one short word beside its records: whose it is. It is no record;
+// List and Erase do not know it.
+type Labeled interface {
+	// Label returns the word, "" when there is none.
+	Label(ctx context.Context) (string, error)
+	// SetLabel keeps the word, durably, in the place of another.
+	SetLabel(ctx context.Context, label string) error
+}
+
+// MaxLabel bounds the length of a label.
+const MaxLabel = 256
