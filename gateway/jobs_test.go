@@ -128,7 +128,7 @@ func TestJobs(t *testing.T) {
 	if len(seen) != 5 {
 		t.Errorf("the pages hold %d jobs", len(seen))
 	}
-	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "state=sleeping"} {
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "state=sleeping", "after=garbage", "after=" + strings.ToUpper("0123456789abcdef0123456789ab"), "after=0123"} {
 		s.ask("GET", "/jobs?"+bad, 400, nil)
 	}
 

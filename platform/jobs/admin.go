@@ -19,6 +19,9 @@ type Filter struct {
 
 // List returns jobs, the youngest first.
 func (q *Queue) List(ctx context.Context, t storage.TenantID, f Filter) (out []Job, err error) {
+	if f.After != "" && !isID(f.After) {
+		return nil, errs.Errorf(errs.Invalid, "jobs.List", "after is not the id of a job")
+	}
 	query, args := f.query(t)
 	err = q.db.Read(ctx, func(tx sqldb.Tx) error {
 		list, err := all(tx, query, args...)

@@ -232,4 +232,10 @@ func newID(now time.Time) string {
 	return hex.EncodeToString(ms[2:]) + random(8)
 }
 
+// isID reports whether newID could have made it.
+func isID(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == 6+8 && hex.EncodeToString(b) == s
+}
+
 func unknown(op string) error { return errs.Errorf(errs.NotFound, op, "no such job") }
