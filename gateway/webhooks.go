@@ -63,9 +63,10 @@ func (a *API) createWebhook(c *gin.Context) {
 		URL   string   `json:"url"`
 		Types []string `json:"types"`
 	}
-	dec := json.NewDecoder(io.LimitReader(c.Request.Body, maxHookBody))
+	dec := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, maxHookBody))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
+	err := dec.Decode(&in)
+	if _, more := dec.Token(); err != nil || more != io.EOF {
 		a.fail(c, errs.Errorf(errs.Invalid, "gateway", `want {"url": "https://...", "types": ["study-complete"]}`))
 		return
 	}

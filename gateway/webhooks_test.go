@@ -90,6 +90,8 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "{}", `{"url":"ftp://x"}`, `{"url":"http://127.0.0.1","types":["x"]}`, `{"url":"http://127.0.0.1","more":1}`,
+		`{"url":"http://127.0.0.1"} trailing`, `{"url":"http://127.0.0.1"}{}`, `{"url":"http://127.0.0.1"}` + strings.Repeat(" ", 10_000) + "x",
+		`{"url":"http://127.0.0.1:99999999"}`, `{"url":"http://moc\u202ekcatta"}`,
 		`{"url":"http://127.0.0.1/` + strings.Repeat("x", 10_000) + `"}`} {
 		ask(http.MethodPost, "/webhooks", bad, http.StatusBadRequest, nil)
 	}

@@ -60,13 +60,32 @@ var metadata = []netip.Addr{
 // sharedSpace is that of carrier-grade NAT (RFC 6598), which netip does not call private.
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
+// Addresses of IPv6 that a gateway takes to one of IPv4 (RFC 6052, RFC 3056).
+var (
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+)
+
+// target is the address that is reached in the end.
+func target(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap().WithZone("")
+	b := ip.As16()
+	switch {
+	case nat64.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[12:]))
+	case sixToFour.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return ip
+}
+
 func checkAddress(address string, publicOnly bool) error {
 	const op = "events.dial"
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return errs.E(errs.Forbidden, op, err)
 	}
-	ip := ap.Addr().Unmap().WithZone("")
+	ip := target(ap.Addr())
 	switch {
 	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadata, ip):
 		return errs.Errorf(errs.Forbidden, op, "the address is never delivered to")

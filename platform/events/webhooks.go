@@ -5,9 +5,12 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
@@ -126,10 +129,20 @@ func checkURL(address string) error {
 		return errs.Errorf(errs.Invalid, op, "the url must begin with http:// or https://")
 	case u.Hostname() == "":
 		return errs.Errorf(errs.Invalid, op, "the url names no host")
+	case !utf8.ValidString(u.Host) || strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
+		return errs.Errorf(errs.Invalid, op, "the url's host has characters that cannot be seen")
+	case !validPort(u.Port()):
+		return errs.Errorf(errs.Invalid, op, "the url's port is not one from 1 to 65535")
 	case u.User != nil:
 		return errs.Errorf(errs.Invalid, op, "the url must not hold a password: requests are signed")
 	}
 	return nil
+}
+
+// validPort takes none for that of the scheme.
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
 }
 
 func count(tx sqldb.Tx, query string, args ...any) (n int64, err error) {

@@ -227,13 +227,15 @@ func TestWebhookAddresses(t *testing.T) {
 	hooks := w.hooks(filepath.Join(t.TempDir(), "sql"), events.WebhookConfig{})
 	ctx := context.Background()
 	for _, url := range []string{"", "file:///etc/passwd", "ftp://host/", "gopher://host", "http://", "https://user:pw@host/",
-		"//host/path", "http://[::1", "http://host/" + strings.Repeat("x", 2048)} {
+		"//host/path", "http://[::1", "http://host/" + strings.Repeat("x", 2048), "http://host:0/", "http://host:99999999/",
+		"http://ho\nst/", "http://ho%C2%85st/", "http://moc\u202ekcatta/", "http://host%FF/", "http://[fe80::1%25%0a]/"} {
 		if _, _, err := hooks.Create(ctx, tenant, url, nil); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%.40q: %v", url, err)
 		}
 	}
 	for _, url := range []string{"http://169.254.169.254/latest/meta-data", "http://[fe80::1%25lo]/", "http://0.0.0.0:1/",
-		"http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://224.0.0.1/"} {
+		"http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://100.100.100.200/", "http://224.0.0.1/",
+		"http://[64:ff9b::169.254.169.254]/", "http://[2002:a9fe:a9fe::1]/"} {
 		hook, _, err := hooks.Create(ctx, tenant, url, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +251,8 @@ func TestWebhookAddresses(t *testing.T) {
 	}
 	public := w.hooks(filepath.Join(t.TempDir(), "public"), events.WebhookConfig{PublicOnly: true})
 	hook = rc.register(t, public)
-	for _, url := range []string{strings.Replace(rc.URL, "127.0.0.1", "localhost", 1), "http://10.0.0.1", "http://100.64.0.1", "http://[fd00::1]"} {
+	for _, url := range []string{strings.Replace(rc.URL, "127.0.0.1", "localhost", 1), "http://10.0.0.1", "http://100.64.0.1", "http://[fd00::1]",
+		"http://[64:ff9b::10.0.0.1]", "http://[2002:7f00:1::]"} {
 		hook, _, err := public.Create(ctx, tenant, url, nil)
 		if err != nil {
 			t.Fatal(err)
