@@ -22,6 +22,10 @@ func (c *serveCmd) routes(a *archive.Archive, rest *gateway.API, ready func(cont
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
+	r.NoRoute(func(g *gin.Context) { httpd.Problem(g.Writer, http.StatusNotFound, "there is nothing at this path") })
+	r.NoMethod(func(g *gin.Context) {
+		httpd.Problem(g.Writer, http.StatusMethodNotAllowed, "the path does not take this method, see Allow")
+	})
 	dicomweb.New(dicomweb.Config{Base: base, Epoch: c.epoch, Mutable: c.Duplicates == "replace", Log: log, Metrics: registry}, a).Register(r)
 	page, err := web.New(web.Config{Base: base, AET: c.AET, DIMSE: c.Dimse, Version: version, Log: log}, a)
 	if err != nil {
