@@ -45,8 +45,42 @@ func (c *backupCmd) Run(ctx context.Context, out io.Writer) error {
 	if _, err := os.Stat(filepath.Join(c.Data, indexFile)); err != nil {
 		return fmt.Errorf("%s is no data directory of Aurelius: %w", c.Data, err)
 	}
+	if inside, err := within(c.Dir, c.Data); err != nil {
+		return err
+	} else if inside {
+		return fmt.Errorf("%s lies in the data directory: a backup must outlive it", c.Dir)
+	}
 	b := &backup{data: c.Data, dir: c.Dir, run: time.Now().UTC().Format("20060102T150405.000"), out: out}
 	return b.make(ctx)
+}
+
+// within reports whether a directory, which need not be there yet, is or lies in another one,
+// whatever links lead to it.
+func within(dir, parent string) (bool, error) {
+	outer, err := os.Stat(parent)
+	if err != nil {
+		return false, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return false, err
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	for errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		real, err = filepath.EvalSymlinks(dir)
+	}
+	for err == nil {
+		var at os.FileInfo
+		if at, err = os.Stat(real); err == nil && os.SameFile(at, outer) {
+			return true, nil
+		}
+		if real == filepath.Dir(real) {
+			break
+		}
+		real = filepath.Dir(real)
+	}
+	return false, err
 }
 
 // backup is one run of it.

@@ -54,6 +54,29 @@ func mustBackup(t *testing.T, dir, to string) string {
 	return out
 }
 
+// TestBackupInside: a backup in what it is a backup of would be lost with it.
+func TestBackupInside(t *testing.T) {
+	dir := t.TempDir()
+	st, _ := stored(t, dir)
+	defer st.Close()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Join(dir, "objects"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{dir, filepath.Join(dir, "bk"), filepath.Join(dir, "a", "b"), link, filepath.Join(link, "bk")} {
+		if code, out := settings(t, "backup", "--data", dir, to); code != 1 || !strings.Contains(out, "lies in the data directory") {
+			t.Errorf("%s: exit %d: %s", to, code, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "bk")); err == nil {
+		t.Error("a directory was made")
+	}
+	mustBackup(t, dir, dir+"-backup") // beside it is well
+}
+
 func TestBackup(t *testing.T) {
 	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "backup")
 	st, a := stored(t, dir)
