@@ -12,8 +12,8 @@ import (
 
 // admit says whether another object may be taken in: the medium has room, and the tenant has not
 // used up what it may keep. It looks at what was measured a moment ago, so both limits are
-// passed by what is on its way in at that time: at most one object per association or request,
-// and what came in since the last look.
+// passed by what is on its way in at that time (one object per association, several parts of a
+// request at once) and what came in since the last look.
 func (a *Archive) admit(ctx context.Context, t storage.TenantID) error {
 	if a.space.refuses(ctx) {
 		return errs.Errorf(errs.Exhausted, "archive.Store", "storage is nearly full")
