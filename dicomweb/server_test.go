@@ -49,7 +49,10 @@ func newServer(t *testing.T) *server { return newServerWith(t, dicomweb.Config{}
 
 func newServerWith(t *testing.T, cfg dicomweb.Config) *server {
 	t.Helper()
-	arch := archivetest.New(t)
+	return newServerOn(t, cfg, archivetest.New(t))
+}
+
+func newServerOn(t *testing.T, cfg dicomweb.Config, arch *archive.Archive) *server {
 	cfg.Log = quiet
 	engine := gin.New()
 	dicomweb.New(cfg, arch).Register(engine)

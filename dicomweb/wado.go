@@ -143,7 +143,7 @@ func (s *Service) sendObject(c *gin.Context, o object) {
 		c.Header("Content-Type", contentType)
 		obj, head, err := s.openConverted(c, o)
 		if err != nil {
-			s.fail(c, err)
+			s.fail(c, s.explain(c, o, err))
 			return
 		}
 		defer obj.Close()
@@ -157,7 +157,8 @@ func (s *Service) sendObject(c *gin.Context, o object) {
 		return
 	}
 	s.sendRange(c, contentType, o.Location.Length, func(off, n int64) (*archive.Object, error) {
-		return s.arch.OpenFile(c.Request.Context(), s.tenant, o.Entry, off, n)
+		obj, err := s.arch.OpenFile(c.Request.Context(), s.tenant, o.Entry, off, n)
+		return obj, s.explain(c, o, err)
 	})
 }
 
@@ -192,8 +193,14 @@ func (s *Service) sendRange(c *gin.Context, contentType string, size int64, open
 }
 
 // sendObjects answers with a multipart body. Its length is known before the first byte unless
-// an instance is converted to a syntax whose size only the conversion tells.
+// an instance is converted to a syntax whose size only the conversion tells. The first object is
+// opened before the header leaves, so that a store that is away is said with a status.
 func (s *Service) sendObjects(c *gin.Context, objects []object) {
+	p, err := s.openPart(c, objects[0])
+	if err != nil {
+		s.fail(c, s.explain(c, objects[0], err))
+		return
+	}
 	raw := httpd.Raw(c.Writer)
 	m := httpd.NewMultipartWriter(raw, httpd.Boundary())
 	length, known := m.TailLength(), true
@@ -209,10 +216,15 @@ func (s *Service) sendObjects(c *gin.Context, objects []object) {
 	}
 	sendHeader(c, http.StatusOK)
 	if c.Request.Method == http.MethodHead {
+		p.Close()
 		return
 	}
-	for _, o := range objects {
-		s.cut(c, s.sendPart(c, m, raw, o, types.head(o.syntax)))
+	for i, o := range objects {
+		if i > 0 {
+			p, err = s.openPart(c, o)
+			s.cut(c, err)
+		}
+		s.cut(c, s.sendPart(m, raw, p, types.head(o.syntax)))
 	}
 	s.cut(c, m.Close())
 }
@@ -229,27 +241,47 @@ func (p partTypes) head(syntax string) httpd.PartHead {
 	return h
 }
 
-func (s *Service) sendPart(c *gin.Context, m *httpd.MultipartWriter, raw io.Writer, o object, head httpd.PartHead) error {
+// part is an opened object of a multipart body.
+type part struct {
+	*archive.Object
+	meta []byte // what goes before a converted one
+}
+
+func (s *Service) openPart(c *gin.Context, o object) (part, error) {
 	if o.converted() {
 		obj, meta, err := s.openConverted(c, o)
 		if err != nil {
-			return err
+			return part{}, err
 		}
-		defer obj.Close()
-		if err := m.Begin(head); err != nil {
-			return err
-		}
-		return s.copyConverted(raw, obj, meta)
+		return part{obj, meta}, nil
 	}
 	obj, err := s.arch.OpenFile(c.Request.Context(), s.tenant, o.Entry, 0, -1)
-	if err != nil {
-		return err
-	}
-	defer obj.Close()
+	return part{Object: obj}, err
+}
+
+// sendPart sends the part and closes it.
+func (s *Service) sendPart(m *httpd.MultipartWriter, raw io.Writer, p part, head httpd.PartHead) error {
+	defer p.Close()
 	if err := m.Begin(head); err != nil {
 		return err
 	}
-	return s.copy(raw, obj, o.Location.Length)
+	if p.meta != nil {
+		return s.copyConverted(raw, p.Object, p.meta)
+	}
+	return s.copy(raw, p.Object, p.Size)
+}
+
+// explain tells an object that was deleted meanwhile, which is not found, from one that the
+// index has and the store has not.
+func (s *Service) explain(c *gin.Context, o object, err error) error {
+	if !errs.Is(err, errs.NotFound) {
+		return err
+	}
+	now, gone := s.arch.Select(c.Request.Context(), s.tenant, o.Ref)
+	if gone != nil || now[0].Location != o.Location {
+		return err
+	}
+	return errs.Errorf(errs.Internal, "dicomweb.open", "the stored object is missing")
 }
 
 // openConverted opens an instance in another transfer syntax, with the preamble and File Meta

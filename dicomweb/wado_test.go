@@ -3,14 +3,20 @@ package dicomweb_test
 import (
 	"bytes"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/blob/mem"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/sqlite"
 )
 
 const (
@@ -200,6 +206,41 @@ func TestDelete(t *testing.T) {
 		}
 		if got := s.get("/instances").json(t); len(got) != step.left {
 			t.Errorf("after DELETE %s: %d instances, want %d", step.path, len(got), step.left)
+		}
+	}
+}
+
+// TestMissingRecord: what cannot be opened is said with a status, not by hanging up.
+func TestMissingRecord(t *testing.T) {
+	t.Parallel()
+	ix, err := sqlite.Open(filepath.Join(t.TempDir(), "index.sqlite"), sqlite.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ix.Close() })
+	blobs := mem.New()
+	s := newServerOn(t, dicomweb.Config{}, archive.New(archive.Config{}, blobs, ix))
+	s.store(first(t)...)
+	entries, err := s.arch.Select(t.Context(), storage.DefaultTenant, index.Ref{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := blobs.Erase(t.Context(), e.Location); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"/studies/" + firstStudy, "/studies/" + firstStudy + "/series/" + firstSeries, firstPath(1)} {
+		for _, syntax := range []string{"*", explicitLE, implicitLE} {
+			a := s.accept(path, `multipart/related; type="application/dicom"; transfer-syntax=`+syntax)
+			if a.StatusCode != http.StatusInternalServerError || a.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s as %s: %d %s", path, syntax, a.StatusCode, a.Header.Get("Content-Type"))
+			}
+		}
+	}
+	for _, accept := range []string{"application/dicom", "application/dicom; transfer-syntax=" + implicitLE} {
+		if a := s.accept(firstPath(1), accept); a.StatusCode != http.StatusInternalServerError {
+			t.Errorf("%s: %d", accept, a.StatusCode)
 		}
 	}
 }
