@@ -107,7 +107,7 @@ func BenchmarkSeriesMetadata(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer ix.Close()
-		form := dicomweb.MetadataForm("", "http://pacs.example.org:8042" + dicomweb.Root)
+		form := dicomweb.MetadataForm("", "http://pacs.example.org:8042"+dicomweb.Root)
 		node := func(derived blob.Store) *archive.Archive {
 			return archive.New(archive.Config{Derived: derived, SealAfter: -time.Hour, Form: form}, blobs, ix)
 		}

@@ -32,7 +32,7 @@ const (
 	selectMark = `SELECT value FROM ledger_marks WHERE name=$1`
 	upsertMark = `INSERT INTO ledger_marks (name, value) VALUES ($1,$2)
 		ON CONFLICT (name) DO UPDATE SET value=excluded.value`
-	claimMark = `INSERT INTO ledger_marks (name, value) VALUES ($1,$2) ON CONFLICT (name) DO NOTHING`
+	claimMark     = `INSERT INTO ledger_marks (name, value) VALUES ($1,$2) ON CONFLICT (name) DO NOTHING`
 	selectDamaged = `SELECT object, start, length FROM ledger_damaged ORDER BY object, start LIMIT $1`
 	insertDamaged = `INSERT INTO ledger_damaged (object, start, length, found) VALUES ($1,$2,$3,$4)
 		ON CONFLICT (object, start) DO NOTHING`
