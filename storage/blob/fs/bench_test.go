@@ -23,7 +23,7 @@ func BenchmarkCommit(b *testing.B) {
 		name string
 		open func(b *testing.B, dir string) func(content []byte)
 	}{
-		{"packs", packs}, {"spares", withSpares}, {"shared-pack", sharedPack}, {"file-each", fileEach},
+		{"packs", packs}, {"shared-pack", sharedPack}, {"file-each", fileEach},
 	}
 	for _, size := range []int{526_000, 10_000} {
 		content := blobtest.Content(1, size)
@@ -34,7 +34,7 @@ func BenchmarkCommit(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					b.Cleanup(func() { os.RemoveAll(dir) })
+					defer os.RemoveAll(dir)
 					put := way.open(b, dir)
 					b.SetBytes(int64(size))
 					b.ResetTimer()
@@ -58,19 +58,7 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func packs(b *testing.B, dir string) func([]byte) {
-	s := open(b, fs.Config{Dir: dir, Spare: -1})
-	return func(content []byte) { blobtest.Put(b, s, tenant, content) }
-}
-
-// withSpares is packs after a first burst of 384 MiB and a pause.
-func withSpares(b *testing.B, dir string) func([]byte) {
 	s := open(b, fs.Config{Dir: dir})
-	for range 6 {
-		blobtest.Put(b, s, tenant, make([]byte, 64<<20))
-	}
-	if err := fs.Fill(s); err != nil {
-		b.Fatal(err)
-	}
 	return func(content []byte) { blobtest.Put(b, s, tenant, content) }
 }
 

@@ -8,19 +8,6 @@ func Dir(s *Store) string { return s.cfg.Dir }
 // Rest rests all idle packs now.
 func Rest(s *Store) error { return s.rest(0) }
 
-// Tidy does what time does: idle packs rest, and keep what may be kept.
-func Tidy(s *Store) error { return s.rest(1) }
-
-// Fill makes the spares that may be kept; Kept is what they and the tails of resting packs hold.
-func Fill(s *Store) error { return s.fill() }
-
-// Kept returns the bytes that are kept ready.
-func Kept(s *Store) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.spares.kept
-}
-
 // SetAllocate, SetDatasync and SetPunch play a broken disk; nil mends it.
 func SetAllocate(s *Store, f func(*os.File, int64, int64) error) {
 	if s.sys.allocate = f; f == nil {

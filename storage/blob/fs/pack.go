@@ -25,8 +25,6 @@ type pack struct {
 
 	size    int64 // where the next record begins
 	claimed int64 // the file reaches to here; zeros behind size
-	written int64 // blocks up to here were written before, see spares
-	tail    int64 // what it counts for in spares.kept
 	named   bool  // its directory entry is durable
 	broken  bool  // a write failed in a way that leaves the medium in doubt
 	used    time.Time
@@ -55,7 +53,6 @@ func (s *Store) newPack(t storage.TenantID) (*pack, error) {
 		p.close()
 		_ = os.Remove(p.path + openSuffix)
 		s.mu.Lock()
-		p.account(false)
 		delete(s.byKey, p.key)
 		s.mu.Unlock()
 		return nil, fail("fs.Create", err)
@@ -63,27 +60,20 @@ func (s *Store) newPack(t storage.TenantID) (*pack, error) {
 	return p, nil
 }
 
-func (p *pack) create() error {
-	err := p.createFile()
+func (p *pack) create() (err error) {
+	const flag = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	p.f, err = os.OpenFile(p.path+openSuffix, flag, 0o640)
 	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	// The tenant's first.
-	if err := os.MkdirAll(p.dir(), 0o750); err != nil {
+	if err = os.MkdirAll(p.dir(), 0o750); err != nil {
 		return err
 	}
-	if err := syncDir(p.s.packs()); err != nil {
+	if err = syncDir(p.s.packs()); err != nil {
 		return err
 	}
-	return p.createFile()
-}
-
-// createFile makes the pack's file of a spare, or empty.
-func (p *pack) createFile() (err error) {
-	if took, err := p.takeSpare(); took || err != nil {
-		return err
-	}
-	p.f, err = os.OpenFile(p.path+openSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	p.f, err = os.OpenFile(p.path+openSuffix, flag, 0o640)
 	return err
 }
 
@@ -113,7 +103,6 @@ func (p *pack) claim(upto int64) error {
 	err := p.allocate(want)
 	if diskFull(err) { // others may sit on claimed space they do not use
 		_ = p.s.rest(0)
-		_ = p.s.dropSpares()
 		if err = p.allocate(want); diskFull(err) {
 			err = p.allocate(upto - p.claimed)
 		}
@@ -139,23 +128,13 @@ func (p *pack) rewind() {
 		p.broken = true
 		return
 	}
-	p.claimed, p.written = p.size, min(p.written, p.size)
-}
-
-// cutTail gives back what a resting pack kept. Store.mu is held.
-func (p *pack) cutTail() error {
-	if p.tail == 0 {
-		return nil
-	}
-	p.claimed, p.written = p.size, p.size
-	p.account(true)
-	return fail("fs.Close", os.Truncate(p.path+openSuffix, p.size))
+	p.claimed = p.size
 }
 
 // rest cuts the pack to size and closes it.
 func (p *pack) rest() error {
 	err := p.f.Truncate(p.size)
-	p.claimed, p.written = p.size, min(p.written, p.size)
+	p.claimed = p.size
 	p.close()
 	return fail("fs.Close", err)
 }

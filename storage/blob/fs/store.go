@@ -37,7 +37,6 @@ type Config struct {
 	Dir      string        // directory of the store; made when missing
 	PackSize int64         // a pack this large takes no further record; default 64 MiB
 	Step     int64         // disk space is claimed in steps of this; default 16 MiB
-	Spare    int64         // zeros kept ready for records to come, see spares; default 8 packs, negative none
 	Reserve  int64         // space left free on the disk, so that removing still works; default 32 MiB, negative none
 	Idle     time.Duration // an unused open pack gives back what it claimed after this; default 5 s
 }
@@ -48,9 +47,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Step <= 0 {
 		c.Step = 16 << 20
-	}
-	if c.Spare == 0 {
-		c.Spare = 8 * c.PackSize
 	}
 	switch {
 	case c.Reserve == 0:
@@ -78,14 +74,11 @@ type Store struct {
 
 	mu     sync.Mutex
 	closed bool
-	leased int // packs that writers have
-	spares spares
 	open   map[storage.TenantID]*openPacks
 	byKey  map[storage.Key]*pack // every pack that may still grow, leased or not
 
-	stop     chan struct{}
-	done     chan struct{}
-	prepared chan struct{}
+	stop chan struct{}
+	done chan struct{}
 }
 
 var _ blob.Store = (*Store)(nil)
@@ -101,10 +94,9 @@ func Open(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	s := &Store{
 		cfg: cfg, sys: host(),
-		open:   map[storage.TenantID]*openPacks{},
-		byKey:  map[storage.Key]*pack{},
-		spares: spares{wake: make(chan struct{}, 1)},
-		stop:   make(chan struct{}), done: make(chan struct{}), prepared: make(chan struct{}),
+		open:  map[storage.TenantID]*openPacks{},
+		byKey: map[storage.Key]*pack{},
+		stop:  make(chan struct{}), done: make(chan struct{}),
 	}
 	s.handles.init(s)
 	if err := os.MkdirAll(s.packs(), 0o750); err != nil {
@@ -124,12 +116,7 @@ func Open(cfg Config) (*Store, error) {
 		f.Close()
 		return nil, fail("fs.Open", err)
 	}
-	if err := s.openSpares(); err != nil {
-		f.Close()
-		return nil, fail("fs.Open", err)
-	}
 	go s.tidy()
-	go s.prepare()
 	return s, nil
 }
 
@@ -144,8 +131,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.stop)
 	<-s.done
-	<-s.prepared
-	err := errors.Join(s.rest(0), s.dropSpares())
+	err := s.rest(0)
 	s.handles.close()
 	return errors.Join(err, s.lock.Close())
 }
@@ -165,8 +151,7 @@ func (s *Store) tidy() {
 	}
 }
 
-// rest closes idle packs unused for at least d and gives back the space they claimed, beyond
-// what may be kept as spare; all of it when d is 0.
+// rest closes idle packs unused for at least d and gives back the space they claimed.
 func (s *Store) rest(d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,21 +163,10 @@ func (s *Store) rest(d time.Duration) error {
 			n++ // the oldest are at the bottom
 		}
 		for _, p := range o.idle[:n] {
-			if d > 0 && s.keepsTail(p) {
-				p.close()
-			} else {
-				all = errors.Join(all, p.rest())
-				p.account(true)
-			}
+			all = errors.Join(all, p.rest())
 			o.resting = append(o.resting, p)
 		}
 		o.idle = append(o.idle[:0], o.idle[n:]...)
-		if d > 0 {
-			continue
-		}
-		for _, p := range o.resting {
-			all = errors.Join(all, p.cutTail())
-		}
 	}
 	return all
 }
@@ -209,7 +183,6 @@ func (s *Store) lease(t storage.TenantID) (*pack, error) {
 		o = &openPacks{}
 		s.open[t] = o
 	}
-	s.leased++
 	if n := len(o.idle); n > 0 {
 		p := o.idle[n-1]
 		o.idle = o.idle[:n-1]
@@ -223,38 +196,26 @@ func (s *Store) lease(t storage.TenantID) (*pack, error) {
 			s.mu.Unlock()
 			return p, nil
 		}
-		p.account(false)
 		delete(s.byKey, p.key) // it stays readable; only nothing is added to it any more
 	}
 	s.mu.Unlock()
 
-	p, err := s.newPack(t)
-	if err != nil {
-		s.mu.Lock()
-		s.leased--
-		s.mu.Unlock()
-	}
-	return p, err
+	return s.newPack(t)
 }
 
-// release gives a leased pack back after so many bytes were stored in it.
-func (s *Store) release(p *pack, stored int64) {
+// release gives a leased pack back.
+func (s *Store) release(p *pack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.used = time.Now()
-	s.leased--
-	s.spares.stored(stored, p.used)
 	if p.broken || p.size >= s.cfg.PackSize {
 		p.seal()
-		p.account(false)
 		delete(s.byKey, p.key)
 		return
 	}
-	p.account(true)
+	p.used = time.Now()
 	o := s.open[p.tenant]
 	if s.closed || len(o.idle) >= maxIdle {
 		_ = p.rest()
-		p.account(true)
 		o.resting = append(o.resting, p)
 		return
 	}
@@ -278,7 +239,6 @@ func (s *Store) take(k storage.Key, grows bool, size int64) bool {
 		for i, q := range *list {
 			if q == p {
 				*list = append((*list)[:i], (*list)[i+1:]...)
-				p.account(false)
 				p.close()
 				delete(s.byKey, k)
 				return true

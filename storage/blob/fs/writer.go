@@ -211,11 +211,7 @@ func (w *writer) Abort() {
 }
 
 func (w *writer) end() {
-	var stored int64
-	if w.committed {
-		stored = w.length
-	}
-	w.s.release(w.p, stored)
+	w.s.release(w.p)
 	buffers.Put(w.buf)
 	w.p, w.buf = nil, nil
 }
