@@ -76,8 +76,7 @@ func (p *OwnPart) Kill() {
 	// Where nobody reaps orphans PostgreSQL would take its own remains for another one running.
 	home := os.Getenv("PARTS_HOME")
 	if home == "" {
-		cache, _ := os.UserCacheDir()
-		home = filepath.Join(cache, "parts")
+		home = filepath.Join(os.Getenv("HOME"), ".cache", "parts") // as the script has it
 	}
 	_ = os.Remove(filepath.Join(home, "run", filepath.Base(p.script)+"."+p.instance, "data", "postmaster.pid"))
 }
