@@ -61,12 +61,12 @@ func (w *writer) add(a *addition) error {
 	l := a.in.Blob.Location
 	id := w.nextChange()
 	c := &w.columns
-	for i, v := range [...]int64{id, se.id, st.id, a.number, w.term(a.in.SOPClassUID), w.term(a.in.TransferSyntaxUID),
+	for i, v := range [...]int64{id, se.id, st.id, a.Number, w.term(a.in.SOPClassUID), w.term(a.in.TransferSyntaxUID),
 		w.term(a.in.SourceAET), o.id, l.Offset, l.Length, a.in.DatasetOffset, int64(a.in.DatasetCRC), received} {
 		c.ints[i] = append(c.ints[i], v)
 	}
-	c.uid, c.attrs = append(c.uid, a.in.SOPInstanceUID), append(c.attrs, a.attrs)
-	c.header, c.frames = append(c.header, a.header), append(c.frames, a.in.Frames)
+	c.uid, c.attrs = append(c.uid, a.in.SOPInstanceUID), append(c.attrs, a.Attrs)
+	c.header, c.frames = append(c.header, a.Header), append(c.frames, a.in.Frames)
 
 	a.result.Sequence = w.seq
 	w.existing[a.in.SOPInstanceUID] = entryOf(a, received)

@@ -12,6 +12,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
+	"github.com/aurelius-imaging/aurelius/storage/index/page"
 )
 
 // Rows are read in pages: a small one first, so that the first answer comes soon, then larger.
@@ -228,7 +229,7 @@ func (f *finder) start(ctx context.Context) (err error) {
 // instances cheap the first time.
 func (f *finder) leap(ctx context.Context) error {
 	p := f.plan
-	if f.resumed || f.skip < deepPage || p.level < query.Series || p.restStudy != nil || p.byUID || !p.inOrder || !p.wholeStudies() {
+	if f.resumed || f.skip < page.Deep || p.level < query.Series || p.restStudy != nil || p.byUID || !p.inOrder || !p.wholeStudies() {
 		return nil
 	}
 	count := "series"

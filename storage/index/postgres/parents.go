@@ -59,7 +59,7 @@ func (w *writer) parents(a *addition) (*studyState, *seriesState, error) {
 			return nil, nil, err
 		}
 		a.result.NewStudy = true
-	case !w.ix.known.knows(st.id, a.levels.StudySum):
+	case !w.ix.known.knows(st.id, a.Levels.StudySum):
 		if err := w.fillStudy(st, a); err != nil {
 			return nil, nil, err
 		}
@@ -68,7 +68,7 @@ func (w *writer) parents(a *addition) (*studyState, *seriesState, error) {
 	se := w.state.series[key]
 	switch {
 	case se == nil:
-		d := a.levels.Level(a.levels.Series)
+		d := a.Levels.Level(a.Levels.Series)
 		d.SetUID(tag.SeriesInstanceUID, a.in.SeriesInstanceUID)
 		se = &seriesState{id: w.nextRow(), study: st.id, uid: a.in.SeriesInstanceUID, fresh: true, ds: d}
 		w.state.series[key] = se
@@ -76,25 +76,25 @@ func (w *writer) parents(a *addition) (*studyState, *seriesState, error) {
 		st.addModality(text(attribute.Modality(d)))
 		w.more.Series++
 		a.result.NewSeries = true
-	case !w.ix.known.knows(se.id, a.levels.SeriesSum):
+	case !w.ix.known.knows(se.id, a.Levels.SeriesSum):
 		if err := w.fillSeries(st, se, a); err != nil {
 			return nil, nil, err
 		}
 	}
 	tenant, known := -w.tenant, &w.ix.known
 	w.learn = append(w.learn, func() {
-		if !known.knows(st.id, a.levels.StudySum) {
-			known.learn(tenant, st.uid, st.id, a.levels.StudySum)
+		if !known.knows(st.id, a.Levels.StudySum) {
+			known.learn(tenant, st.uid, st.id, a.Levels.StudySum)
 		}
-		if !known.knows(se.id, a.levels.SeriesSum) {
-			known.learn(st.id, se.uid, se.id, a.levels.SeriesSum)
+		if !known.knows(se.id, a.Levels.SeriesSum) {
+			known.learn(st.id, se.uid, se.id, a.Levels.SeriesSum)
 		}
 	})
 	return st, se, nil
 }
 
 func (w *writer) newStudy(a *addition) (*studyState, error) {
-	d := a.levels.Level(a.levels.Study)
+	d := a.Levels.Level(a.Levels.Study)
 	// The UID the archive settled on is the row's, whatever padding the data set has.
 	d.SetUID(tag.StudyInstanceUID, a.in.StudyInstanceUID)
 	attribute.Reserve(d)
@@ -110,7 +110,7 @@ func (w *writer) newStudy(a *addition) (*studyState, error) {
 
 // patient returns the row of the instance's patient, new or with what it lacked.
 func (w *writer) patient(a *addition) (int64, error) {
-	d := a.levels.Level(a.levels.Patient)
+	d := a.Levels.Level(a.Levels.Patient)
 	key := keyOfPatient(a)
 	if !w.asked[key] { // gather took the study for known
 		w.asked[key] = true
@@ -163,7 +163,7 @@ func (w *writer) fillStudy(st *studyState, a *addition) error {
 			return err
 		}
 	}
-	in := a.levels.Level(a.levels.Study)
+	in := a.Levels.Level(a.Levels.Study)
 	// Whose study it is is settled: an ID the first instance did not have would make the row
 	// disagree with its patient.
 	in.Delete(tag.PatientID)
@@ -188,7 +188,7 @@ func (w *writer) fillSeries(st *studyState, se *seriesState, a *addition) error 
 			return err
 		}
 	}
-	if attribute.Fill(old, a.levels.Level(a.levels.Series)) {
+	if attribute.Fill(old, a.Levels.Level(a.Levels.Series)) {
 		se.ds = old
 		st.addModality(text(attribute.Modality(old)))
 	}

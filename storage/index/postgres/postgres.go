@@ -27,6 +27,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/batch"
+	"github.com/aurelius-imaging/aurelius/storage/index/page"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -46,13 +48,13 @@ type Index struct {
 	db    *sqldb.PostgresDB
 	now   func() time.Time
 	names names
-	pages pageCache
+	pages page.Memory[pageStart]
 	known known
 
 	objects objects
 
 	lock   sync.Mutex
-	queues map[storage.TenantID]*queue
+	queues map[storage.TenantID]*batch.Queue[*addition]
 	closed bool
 }
 
@@ -68,7 +70,7 @@ func Open(ctx context.Context, db *sqldb.PostgresDB, cfg Config) (*Index, error)
 	if err := db.Migrate(ctx, "index", scripts); err != nil {
 		return nil, err
 	}
-	ix := &Index{db: db, now: cfg.Now, queues: make(map[storage.TenantID]*queue)}
+	ix := &Index{db: db, now: cfg.Now, queues: make(map[storage.TenantID]*batch.Queue[*addition])}
 	if ix.now == nil {
 		ix.now = time.Now
 	}
@@ -104,7 +106,7 @@ func (ix *Index) Close() error {
 		return nil
 	}
 	for _, q := range queues {
-		q.wait()
+		q.Close()
 	}
 	return ix.storeTails(context.Background())
 }

@@ -2,14 +2,12 @@ package postgres
 
 import (
 	"context"
-	"slices"
-	"sync"
 
-	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
+	"github.com/aurelius-imaging/aurelius/storage/index/batch"
 )
 
 // maxBatch bounds how many Adds share a commit.
@@ -19,28 +17,11 @@ const maxBatch = 256
 type addition struct {
 	in      index.Instance
 	replace bool
-
-	levels *attribute.Split
-	attrs  []byte // of the instance
-	number int64
-	header []byte // packed
+	attribute.Prepared
 
 	result index.Added
 	gives  bool // the entry there must give way: a transaction of its own
 	err    error
-
-	wake     chan struct{}
-	finished bool // when woken: else this caller is to write
-}
-
-// queue lets concurrent Adds of one tenant share a commit without a goroutine of its own: a
-// caller who finds nobody writing writes, and what arrived meanwhile is written together by the
-// first of those who wait.
-type queue struct {
-	lock    sync.Mutex
-	idle    sync.Cond
-	pending []*addition
-	busy    bool
 }
 
 // Add writes one instance, durably.
@@ -53,108 +34,48 @@ func (ix *Index) Add(ctx context.Context, t storage.TenantID, in index.Instance,
 	if err != nil {
 		return index.Added{}, err
 	}
-	q, lead, err := ix.enter(t, a)
-	if err != nil {
-		return index.Added{}, err
-	}
 	// Once it is queued it will be written: an answer is due whatever becomes of ctx. It comes in
 	// bounded time, as every call to the server does.
-	if !lead {
-		<-a.wake
-		lead = !a.finished
-	}
-	if lead {
-		batch := q.take()
-		ix.addBatch(t, batch)
-		q.leave(batch, a)
+	q := ix.queue(t)
+	if q == nil || !q.Do(a, func(items []*addition) { ix.addBatch(t, items) }) {
+		return index.Added{}, errs.Errorf(errs.Unavailable, op, "the index is closed")
 	}
 	return a.result, a.err
 }
 
-// enter queues a and reports whether its caller is to write.
-func (ix *Index) enter(t storage.TenantID, a *addition) (q *queue, lead bool, err error) {
+func prepare(in index.Instance, replace bool) (*addition, error) {
+	prepared, err := attribute.Prepare("postgres.Add", in)
+	if err != nil {
+		return nil, err
+	}
+	in.StudyInstanceUID, in.SeriesInstanceUID = text(in.StudyInstanceUID), text(in.SeriesInstanceUID)
+	in.SOPInstanceUID = text(in.SOPInstanceUID)
+	return &addition{in: in, replace: replace, Prepared: prepared}, nil
+}
+
+// queue returns where Adds of the tenant meet, nil when the index is closed.
+func (ix *Index) queue(t storage.TenantID) *batch.Queue[*addition] {
 	ix.lock.Lock()
 	defer ix.lock.Unlock()
 	if ix.closed {
-		return nil, false, errs.Errorf(errs.Unavailable, "postgres.Add", "the index is closed")
+		return nil
 	}
-	if q = ix.queues[t]; q == nil {
-		q = &queue{}
-		q.idle.L = &q.lock
+	q := ix.queues[t]
+	if q == nil {
+		q = batch.New[*addition](maxBatch)
 		ix.queues[t] = q
 	}
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	q.pending = append(q.pending, a)
-	lead = !q.busy
-	q.busy = true
-	return q, lead, nil
-}
-
-// take returns the next batch; the caller who leads is its first.
-func (q *queue) take() []*addition {
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	n := min(len(q.pending), maxBatch)
-	batch := slices.Clone(q.pending[:n])
-	q.pending = slices.Delete(q.pending, 0, n)
-	return batch
-}
-
-// leave answers the callers of the batch and passes the lead on.
-func (q *queue) leave(batch []*addition, self *addition) {
-	for _, a := range batch {
-		if a != self {
-			a.finished = true
-			a.wake <- struct{}{}
-		}
-	}
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	if len(q.pending) > 0 {
-		q.pending[0].wake <- struct{}{}
-		return
-	}
-	q.busy = false
-	q.idle.Broadcast()
-}
-
-// wait returns when nobody writes.
-func (q *queue) wait() {
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	for q.busy {
-		q.idle.Wait()
-	}
-}
-
-func prepare(in index.Instance, replace bool) (*addition, error) {
-	const op = "postgres.Add"
-	if in.Dataset == nil || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "" || in.SOPInstanceUID == "" {
-		return nil, errs.Errorf(errs.Invalid, op, "study, series or SOP Instance UID is missing")
-	}
-	a := &addition{in: in, replace: replace, wake: make(chan struct{}, 1)}
-	a.in.StudyInstanceUID, a.in.SeriesInstanceUID = text(in.StudyInstanceUID), text(in.SeriesInstanceUID)
-	a.in.SOPInstanceUID = text(in.SOPInstanceUID)
-	a.levels = attribute.SplitLevels(in.Dataset)
-	attrs, err := attribute.Encode(a.levels.Level(a.levels.Instance))
-	if err != nil {
-		return nil, errs.E(errs.Invalid, op, err)
-	}
-	a.attrs = attrs
-	a.number = attribute.Number(in.Dataset.Get(tag.InstanceNumber))
-	a.header = attribute.PackHeader(in.Header)
-	return a, nil
+	return q
 }
 
 // addBatch carries out a batch. If its transaction fails for what is in it, each item gets one
 // of its own, so that one that cannot be written does not take the others with it. A server that
 // is away fails them all.
-func (ix *Index) addBatch(t storage.TenantID, batch []*addition) {
+func (ix *Index) addBatch(t storage.TenantID, items []*addition) {
 	// The queue outlives the context of any one caller.
 	ctx := context.Background()
 	fail := func(err error) {
-		for _, a := range batch {
+		for _, a := range items {
 			a.err = err
 		}
 	}
@@ -163,16 +84,16 @@ func (ix *Index) addBatch(t storage.TenantID, batch []*addition) {
 		fail(err)
 		return
 	}
-	switch err := ix.addAll(ctx, tenant, batch); {
+	switch err := ix.addAll(ctx, tenant, items); {
 	case err == nil:
-	case len(batch) == 1 || errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Exhausted):
+	case len(items) == 1 || errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Exhausted):
 		fail(err)
 	default:
-		for _, a := range batch {
+		for _, a := range items {
 			a.err = ix.addAll(ctx, tenant, []*addition{a})
 		}
 	}
-	for _, a := range batch {
+	for _, a := range items {
 		if a.err == nil && a.gives {
 			a.err = ix.replace(ctx, tenant, a)
 		}

@@ -176,11 +176,11 @@ func (w *writer) gather(items []*addition) error {
 		a.result, a.gives = index.Added{}, false
 		instances[a.in.SOPInstanceUID], studies[a.in.StudyInstanceUID], series[a.in.SeriesInstanceUID] = true, true, true
 		st := w.ix.known.row(-w.tenant, a.in.StudyInstanceUID)
-		if st == 0 || !w.ix.known.knows(st, a.levels.StudySum) {
+		if st == 0 || !w.ix.known.knows(st, a.Levels.StudySum) {
 			fullStudies[a.in.StudyInstanceUID] = true
 			w.asked[keyOfPatient(a)] = true
 		}
-		if se := w.ix.known.row(st, a.in.SeriesInstanceUID); se == 0 || !w.ix.known.knows(se, a.levels.SeriesSum) {
+		if se := w.ix.known.row(st, a.in.SeriesInstanceUID); se == 0 || !w.ix.known.knows(se, a.Levels.SeriesSum) {
 			fullSeries[a.in.SeriesInstanceUID] = true
 		}
 		for _, term := range []string{a.in.SOPClassUID, a.in.TransferSyntaxUID, a.in.SourceAET} {

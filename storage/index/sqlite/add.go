@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -29,127 +26,36 @@ type addition struct {
 	tenant  storage.TenantID
 	in      index.Instance
 	replace bool
-
-	levels *attribute.Split
-	attrs  []byte // of the instance
-	number int64
-	header []byte // packed
+	attribute.Prepared
 
 	result index.Added
 	gives  bool // the entry there must give way: a transaction of its own
 	err    error
-
-	wake     chan struct{}
-	finished bool // when woken: else this caller is to write
-}
-
-// queue lets concurrent Adds share a commit without a goroutine of its own: a caller who finds
-// nobody writing writes, and what arrived meanwhile is written together by the first of those
-// who wait. An Add that is alone switches no goroutine.
-type queue struct {
-	lock    sync.Mutex
-	idle    sync.Cond
-	pending []*addition
-	busy    bool
-	closed  bool
 }
 
 // Add writes one instance. What can be done without the writer is done first.
 func (ix *Index) Add(ctx context.Context, t storage.TenantID, in index.Instance, replace bool) (index.Added, error) {
+	const op = "sqlite.Add"
 	if err := ctx.Err(); err != nil {
-		return index.Added{}, errs.E(errs.Canceled, "sqlite.Add", err)
+		return index.Added{}, errs.E(errs.Canceled, op, err)
 	}
 	a, err := prepare(t, in, replace)
 	if err != nil {
 		return index.Added{}, err
 	}
-	lead, err := ix.queue.enter(a)
-	if err != nil {
-		return index.Added{}, err
-	}
 	// Once it is queued it will be written: an answer is due whatever becomes of ctx.
-	if !lead {
-		<-a.wake
-		lead = !a.finished
-	}
-	if lead {
-		batch := ix.queue.take()
-		ix.write(batch)
-		ix.queue.leave(batch, a)
+	if !ix.queue.Do(a, ix.write) {
+		return index.Added{}, errs.Errorf(errs.Unavailable, op, "the index is closed")
 	}
 	return a.result, a.err
 }
 
-// enter queues a and reports whether its caller is to write.
-func (q *queue) enter(a *addition) (lead bool, err error) {
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	if q.closed {
-		return false, errs.Errorf(errs.Unavailable, "sqlite.Add", "the index is closed")
-	}
-	q.pending = append(q.pending, a)
-	lead = !q.busy
-	q.busy = true
-	return lead, nil
-}
-
-// take returns the next batch; the caller who leads is its first.
-func (q *queue) take() []*addition {
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	n := min(len(q.pending), maxBatch)
-	batch := slices.Clone(q.pending[:n])
-	q.pending = slices.Delete(q.pending, 0, n)
-	return batch
-}
-
-// leave answers the callers of the batch and passes the lead on.
-func (q *queue) leave(batch []*addition, self *addition) {
-	for _, a := range batch {
-		if a != self {
-			a.finished = true
-			a.wake <- struct{}{}
-		}
-	}
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	if len(q.pending) > 0 {
-		q.pending[0].wake <- struct{}{}
-		return
-	}
-	q.busy = false
-	q.idle.Broadcast()
-}
-
-// close refuses what comes and waits for what is there. It reports false the second time.
-func (q *queue) close() bool {
-	q.lock.Lock()
-	defer q.lock.Unlock()
-	if q.closed {
-		return false
-	}
-	q.closed = true
-	for q.busy {
-		q.idle.Wait()
-	}
-	return true
-}
-
 func prepare(t storage.TenantID, in index.Instance, replace bool) (*addition, error) {
-	const op = "sqlite.Add"
-	if in.Dataset == nil || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "" || in.SOPInstanceUID == "" {
-		return nil, errs.Errorf(errs.Invalid, op, "study, series or SOP Instance UID is missing")
-	}
-	a := &addition{tenant: t, in: in, replace: replace, wake: make(chan struct{}, 1)}
-	a.levels = attribute.SplitLevels(in.Dataset)
-	attrs, err := attribute.Encode(a.levels.Level(a.levels.Instance))
+	prepared, err := attribute.Prepare("sqlite.Add", in)
 	if err != nil {
-		return nil, errs.E(errs.Invalid, op, err)
+		return nil, err
 	}
-	a.attrs = attrs
-	a.number = attribute.Number(in.Dataset.Get(tag.InstanceNumber))
-	a.header = attribute.PackHeader(in.Header)
-	return a, nil
+	return &addition{tenant: t, in: in, replace: replace, Prepared: prepared}, nil
 }
 
 // write carries out a batch. If its transaction fails, each item gets one of its own, so that
@@ -219,7 +125,7 @@ func (w *writerState) add(c *sqldb.Conn, a *addition) error {
 	}
 	// The next instance of a series we have just written to needs no look at what is there:
 	// the INSERT tells. In all other cases parents would be changed for a duplicate.
-	settled := st != nil && se != nil && st.knows(a.levels.StudySum) && se.knows(a.levels.SeriesSum)
+	settled := st != nil && se != nil && st.knows(a.Levels.StudySum) && se.knows(a.Levels.SeriesSum)
 	if !settled {
 		if found, err := w.existing(c, t, a); err != nil || found {
 			return err
@@ -258,12 +164,12 @@ func (w *writerState) insert(c *sqldb.Conn, t *tenantState, st *studyState, se *
 	l := a.in.Blob.Location
 	seq := t.seq + 1
 	id := changeID(t.id, seq)
-	r, err := c.Exec(insertInstance, id, t.id, se.id, st.id, a.number, a.in.SOPInstanceUID, class, syntax, source,
-		obj.id, l.Offset, l.Length, a.in.DatasetOffset, a.in.DatasetCRC, received.UnixNano(), a.attrs)
+	r, err := c.Exec(insertInstance, id, t.id, se.id, st.id, a.Number, a.in.SOPInstanceUID, class, syntax, source,
+		obj.id, l.Offset, l.Length, a.in.DatasetOffset, a.in.DatasetCRC, received.UnixNano(), a.Attrs)
 	if err != nil || r.Changed == 0 {
 		return false, err
 	}
-	if _, err := c.Exec(insertData, id, a.header, a.in.Frames); err != nil {
+	if _, err := c.Exec(insertData, id, a.Header, a.in.Frames); err != nil {
 		return false, err
 	}
 	t.seq = seq

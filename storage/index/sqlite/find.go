@@ -10,6 +10,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index/attribute"
+	"github.com/aurelius-imaging/aurelius/storage/index/page"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -324,7 +325,7 @@ const (
 // page of series or instances cheap the first time.
 func (f *finder) leap(c *sqldb.Conn) error {
 	p := f.plan
-	if f.resumed || f.skip < deepPage || p.level < query.Series || p.restStudy != nil || !p.inOrder || !p.wholeStudies() {
+	if f.resumed || f.skip < page.Deep || p.level < query.Series || p.restStudy != nil || !p.inOrder || !p.wholeStudies() {
 		return nil
 	}
 	count := "s.series"

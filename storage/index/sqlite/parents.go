@@ -40,24 +40,24 @@ func (w *writerState) parents(c *sqldb.Conn, t *tenantState, st *studyState, se 
 			return nil, nil, err
 		}
 		a.result.NewStudy = true
-	case !st.knows(a.levels.StudySum):
+	case !st.knows(a.Levels.StudySum):
 		if err := w.fillStudy(c, t, st, a); err != nil {
 			return nil, nil, err
 		}
 	}
-	st.learn(a.levels.StudySum)
+	st.learn(a.Levels.StudySum)
 	switch {
 	case se == nil:
 		if se, err = w.newSeries(c, t, st, a); err != nil {
 			return nil, nil, err
 		}
 		a.result.NewSeries = true
-	case !se.knows(a.levels.SeriesSum):
+	case !se.knows(a.Levels.SeriesSum):
 		if err := w.fillSeries(c, st, se, a); err != nil {
 			return nil, nil, err
 		}
 	}
-	se.learn(a.levels.SeriesSum)
+	se.learn(a.Levels.SeriesSum)
 	return st, se, nil
 }
 
@@ -70,7 +70,7 @@ func studyColumns(d *dicom.Dataset) []any {
 }
 
 func (w *writerState) newStudy(c *sqldb.Conn, t *tenantState, a *addition) (*studyState, error) {
-	d := a.levels.Level(a.levels.Study)
+	d := a.Levels.Level(a.Levels.Study)
 	// The UID the archive settled on is the row's, whatever padding the data set has.
 	d.SetUID(tag.StudyInstanceUID, a.in.StudyInstanceUID)
 	attribute.Reserve(d)
@@ -115,7 +115,7 @@ func names(c *sqldb.Conn, statement string, tenant, study int64, name string) er
 
 // patient returns the row of the instance's patient, new or with what it lacked.
 func (w *writerState) patient(c *sqldb.Conn, t *tenantState, a *addition) (int64, error) {
-	d := a.levels.Level(a.levels.Patient)
+	d := a.Levels.Level(a.Levels.Patient)
 	id, issuer, only := attribute.Column(d, tag.PatientID), attribute.Column(d, tag.IssuerOfPatientID), ""
 	if id == "" {
 		only = a.in.StudyInstanceUID
@@ -172,7 +172,7 @@ func (w *writerState) fillStudy(c *sqldb.Conn, t *tenantState, st *studyState, a
 	if err != nil {
 		return err
 	}
-	in := a.levels.Level(a.levels.Study)
+	in := a.Levels.Level(a.Levels.Study)
 	// Whose study it is is settled: an ID the first instance did not have would make the row
 	// disagree with its patient.
 	in.Delete(tag.PatientID)
@@ -206,7 +206,7 @@ func seriesColumns(d *dicom.Dataset) []any {
 }
 
 func (w *writerState) newSeries(c *sqldb.Conn, t *tenantState, st *studyState, a *addition) (*seriesState, error) {
-	d := a.levels.Level(a.levels.Series)
+	d := a.Levels.Level(a.Levels.Series)
 	d.SetUID(tag.SeriesInstanceUID, a.in.SeriesInstanceUID)
 	attrs, err := attribute.Encode(d)
 	if err != nil {
@@ -239,7 +239,7 @@ func (w *writerState) fillSeries(c *sqldb.Conn, st *studyState, se *seriesState,
 	if err != nil {
 		return err
 	}
-	if !attribute.Fill(old, a.levels.Level(a.levels.Series)) {
+	if !attribute.Fill(old, a.Levels.Level(a.Levels.Series)) {
 		return nil
 	}
 	attrs, err := attribute.Encode(old)

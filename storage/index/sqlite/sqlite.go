@@ -27,6 +27,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
+	"github.com/aurelius-imaging/aurelius/storage/index/batch"
+	"github.com/aurelius-imaging/aurelius/storage/index/page"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
 
@@ -47,9 +49,9 @@ type Index struct {
 	db    *sqldb.DB
 	now   func() time.Time
 	terms terms
-	pages pageCache
+	pages page.Memory[pageStart]
 
-	queue queue
+	queue *batch.Queue[*addition]
 	state *writerState // of the writer; used inside db.Write only
 
 	// generation counts commits that changed what a query may answer.
@@ -68,8 +70,7 @@ func Open(path string, cfg Config) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix := &Index{db: db, now: cfg.Now}
-	ix.queue.idle.L = &ix.queue.lock
+	ix := &Index{db: db, now: cfg.Now, queue: batch.New[*addition](maxBatch)}
 	if ix.now == nil {
 		ix.now = time.Now
 	}
@@ -96,7 +97,7 @@ func scripts() ([]string, error) {
 
 // Close finishes what was begun and closes the file.
 func (ix *Index) Close() error {
-	if !ix.queue.close() {
+	if !ix.queue.Close() {
 		return nil
 	}
 	err := ix.db.Write(context.Background(), sqldb.Process, func(c *sqldb.Conn) error {
