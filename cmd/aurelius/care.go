@@ -11,7 +11,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/platform/cache/redis"
-	"github.com/aurelius-imaging/aurelius/platform/ledger"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 )
@@ -44,12 +43,8 @@ func (f *limitFlags) bound(cfg *archive.Config, blobs blob.Store) {
 // openArchive builds the archive over its stores, which tells changed of every change, and finishes
 // what a crash left undone.
 func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), log *slog.Logger, registry *prometheus.Registry) (*archive.Archive, error) {
-	marks, err := ledger.New(ctx, st.platform)
-	if err != nil {
-		return nil, err
-	}
 	cfg := archive.Config{
-		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: marks,
+		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: st.marks,
 		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
 		Changed: changed,
 	}
@@ -71,6 +66,6 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), 
 		cfg.Shared = shared
 	}
 	a := archive.New(cfg, st.blobs, st.index)
-	_, err = a.Recover(ctx)
+	_, err := a.Recover(ctx)
 	return a, err
 }

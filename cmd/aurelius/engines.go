@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/platform/ledger"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
 	"github.com/aurelius-imaging/aurelius/storage/blob/s3"
@@ -69,6 +70,7 @@ type stores struct {
 	derived  blob.Store // what is made of them
 	index    index.Index
 	platform sqldb.SQL // tables of the rails
+	marks    *ledger.Ledger
 
 	postgres *sqldb.PostgresDB // nil: SQLite
 	lock     *os.File          // of a data directory that has SQLite alone
@@ -149,6 +151,9 @@ func (f *engineFlags) openDatabases(ctx context.Context, st *stores, register fu
 		st.platform = st.postgres.SQL()
 	}
 	if err := register(st.platform); err != nil {
+		return err
+	}
+	if st.marks, err = ledger.New(ctx, st.platform); err != nil {
 		return err
 	}
 	if st.postgres == nil {

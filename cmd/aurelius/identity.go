@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aurelius-imaging/aurelius/platform/ledger"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
 )
@@ -23,11 +22,7 @@ var errForeign = errors.New("the objects belong to another database: check --dat
 // identify compares the names, or gives one to what is new, and returns it. claim makes the
 // stores this database's own, whoever's they were.
 func (f *engineFlags) identify(ctx context.Context, st *stores, claim bool) (string, error) {
-	marks, err := ledger.New(ctx, st.platform)
-	if err != nil {
-		return "", err
-	}
-	known, err := marks.Mark(ctx, markArchive)
+	known, err := st.marks.Mark(ctx, markArchive)
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +31,7 @@ func (f *engineFlags) identify(ctx context.Context, st *stores, claim bool) (str
 		if err := f.unclaimed(ctx, st, claim); err != nil {
 			return "", err
 		}
-		if id, err = marks.Claim(ctx, markArchive, rand.Text()); err != nil {
+		if id, err = st.marks.Claim(ctx, markArchive, rand.Text()); err != nil {
 			return "", err
 		}
 	}
@@ -99,9 +94,5 @@ func (s *stores) labeled() []blob.Labeled {
 // newEpoch gives a restored archive another name: caches may hold what the old one said after the
 // backup was made.
 func newEpoch(ctx context.Context, st *stores) error {
-	marks, err := ledger.New(ctx, st.platform)
-	if err != nil {
-		return err
-	}
-	return marks.SetMark(ctx, markArchive, rand.Text())
+	return st.marks.SetMark(ctx, markArchive, rand.Text())
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/aurelius-imaging/aurelius/platform/ledger"
 	"github.com/aurelius-imaging/aurelius/platform/nodes"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
 )
@@ -32,9 +31,6 @@ func (c *migrateCmd) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if _, err := serve.openRails(ctx, node, st, log); err != nil {
-		return err
-	}
-	if _, err := ledger.New(ctx, st.platform); err != nil {
 		return err
 	}
 	// A node that stops at once takes itself off the list.
