@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/sqldb"
@@ -23,7 +24,7 @@ func TestFollows(t *testing.T) {
 	w := newWorld(t)
 	node, stopFeed := w.node(openSQL(t, filepath.Join(t.TempDir(), "sql")), "a", time.Minute)
 	got := newLog()
-	stop := run(t, func(ctx context.Context) error {
+	stop := testkit.Run(t, func(ctx context.Context) error {
 		return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 7, Deliver: func(_ context.Context, b []events.Event) error {
 			got.add(b)
 			return nil
@@ -63,7 +64,7 @@ func TestRedelivers(t *testing.T) {
 		db := &fragile{SQL: openSQL(t, path)}
 		node, stopFeed := w.node(db, "a", 150*time.Millisecond)
 		life, kill := context.WithCancel(context.Background())
-		stop := run(t, func(context.Context) error {
+		stop := testkit.Run(t, func(context.Context) error {
 			return node.Run(life, events.Consumer{Name: "test", Tenant: tenant, Batch: 4, Types: events.Types{events.StudyComplete},
 				Deliver: func(_ context.Context, b []events.Event) error {
 					got.add(b)
@@ -79,7 +80,7 @@ func TestRedelivers(t *testing.T) {
 		stopFeed()
 	}
 	node, _ := w.node(openSQL(t, path), "b", time.Second)
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Types: events.Types{events.StudyComplete},
 			Deliver: func(_ context.Context, b []events.Event) error { got.add(b); return nil }})
 	})
@@ -121,7 +122,7 @@ func testNodes(t *testing.T, open func() sqldb.SQL) {
 	start := func(name string) (cut, stop func()) {
 		db := &fragile{SQL: open()}
 		node, _ := w.node(db, name, time.Second)
-		stop = run(t, func(ctx context.Context) error {
+		stop = testkit.Run(t, func(ctx context.Context) error {
 			return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 3, Deliver: func(_ context.Context, b []events.Event) error {
 				if active.Add(1) != 1 {
 					t.Error("two nodes deliver at one time")
@@ -171,7 +172,7 @@ func TestFence(t *testing.T) {
 	a, _ := w.node(openSQL(t, path), "a", time.Hour)
 	first, second := newLog(), newLog()
 	hold, reached := make(chan struct{}), make(chan struct{}, 100)
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		return a.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 4, Deliver: func(_ context.Context, b []events.Event) error {
 			first.add(b)
 			reached <- struct{}{}
@@ -184,7 +185,7 @@ func TestFence(t *testing.T) {
 	if err := b.Move(context.Background(), "test", 2); err != nil { // takes the lease away as well
 		t.Fatal(err)
 	}
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		return b.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Deliver: func(_ context.Context, b []events.Event) error {
 			second.add(b)
 			return nil
@@ -210,7 +211,7 @@ func TestRetries(t *testing.T) {
 	// What is kept of it must be text, wherever it is cut: PostgreSQL would refuse the renewal.
 	no := strings.Repeat("n", 299) + "\u00f6\x00"
 	refused := 0
-	run(t, func(ctx context.Context) error {
+	testkit.Run(t, func(ctx context.Context) error {
 		return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 2, Deliver: func(ctx context.Context, b []events.Event) error {
 			s, err := node.Status(ctx, "test")
 			if err != nil {
@@ -240,13 +241,13 @@ func TestRebuiltIndex(t *testing.T) {
 		got.add(b)
 		return nil
 	}}
-	stop := run(t, func(ctx context.Context) error { return node.Run(ctx, consumer) })
+	stop := testkit.Run(t, func(ctx context.Context) error { return node.Run(ctx, consumer) })
 	got.until(t, 3)
 	stop()
 	if err := node.Move(context.Background(), "test", 1000); err != nil {
 		t.Fatal(err)
 	}
-	run(t, func(ctx context.Context) error { return node.Run(ctx, consumer) })
+	testkit.Run(t, func(ctx context.Context) error { return node.Run(ctx, consumer) })
 	for deadline := time.Now().Add(patience); ; {
 		s, err := node.Status(context.Background(), "test")
 		if err != nil {

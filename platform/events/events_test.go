@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -79,22 +80,7 @@ func (w *world) ids(after int64, kinds ...index.ChangeKind) []string {
 // feed runs a feed of the world's index until the test or stop ends it.
 func (w *world) feed() (feed *events.Feed, stop func()) {
 	feed = events.NewFeed(events.FeedConfig{Poll: 10 * time.Millisecond, Gather: time.Millisecond}, w.index)
-	return feed, run(w.t, feed.Run)
-}
-
-// run runs a component until the test ends or stop is called.
-func run(t testing.TB, component func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := component(ctx); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-done }
-	t.Cleanup(stop)
-	return stop
+	return feed, testkit.Run(w.t, feed.Run)
 }
 
 // node opens the cursors as a node of its own does.

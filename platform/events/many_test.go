@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/index/indextest"
@@ -40,7 +41,7 @@ func TestManyNodes(t *testing.T) {
 			first = w
 		}
 		node, _ := w.node(db.SQL(), string(rune('a'+n)), 3*time.Second)
-		stop := run(t, func(ctx context.Context) error {
+		stop := testkit.Run(t, func(ctx context.Context) error {
 			return node.Run(ctx, events.Consumer{Name: "test", Tenant: tenant, Batch: 10, Deliver: func(_ context.Context, b []events.Event) error {
 				all.add(b)
 				return nil

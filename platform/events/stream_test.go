@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -267,7 +268,7 @@ func TestWaitIsOneLoop(t *testing.T) {
 	w.store(1)
 	counted := &counting{inner: w.index}
 	feed := events.NewFeed(events.FeedConfig{Poll: 50 * time.Millisecond, Gather: time.Millisecond}, counted)
-	run(t, feed.Run)
+	testkit.Run(t, feed.Run)
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	done := make(chan error, 100)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/platform/events"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -30,7 +31,7 @@ func (w *world) hooks(path string, cfg events.WebhookConfig) *events.Webhooks {
 	node, _ := w.node(openSQL(w.t, path), "a", time.Minute)
 	cfg.Refresh, cfg.Log = 10*time.Millisecond, slog.New(slog.DiscardHandler)
 	hooks := events.NewWebhooks(cfg, node)
-	run(w.t, hooks.Run)
+	testkit.Run(w.t, hooks.Run)
 	return hooks
 }
 
@@ -290,7 +291,7 @@ func TestCompleter(t *testing.T) {
 	w.store(12)
 	feed, _ := w.feed()
 	for range 2 {
-		run(t, events.Completer{Index: w.index, Quiet: time.Second, Notify: feed.Notify,
+		testkit.Run(t, events.Completer{Index: w.index, Quiet: time.Second, Notify: feed.Notify,
 			Now: func() time.Time { return time.Now().Add(time.Hour) }}.Run)
 	}
 	s := subscribe(t, listen(t, feed, events.StreamConfig{}).URL+"?after=0&types=study-complete", "")

@@ -58,22 +58,8 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, feed.Run)
+	testkit.Run(t, feed.Run)
 	return &world{t: t, index: ix, cursors: cursors, gen: indextest.New(3, indextest.Shape{Series: 1, Instances: 5})}
-}
-
-func run(t testing.TB, component func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := component(ctx); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-done }
-	t.Cleanup(stop)
-	return stop
 }
 
 func (w *world) store(n int) {
@@ -105,7 +91,7 @@ func (w *world) publish(cfg kafka.Config) (stop func()) {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(p.Close)
-	return run(w.t, func(ctx context.Context) error {
+	return testkit.Run(w.t, func(ctx context.Context) error {
 		return w.cursors.Run(ctx, events.Consumer{Name: "kafka/default", Tenant: tenant, Batch: 20, Deliver: p.Deliver})
 	})
 }
