@@ -39,8 +39,8 @@ func (q *Queue) Run(ctx context.Context) error {
 		if err == nil {
 			err = q.claim(ctx, mine, func(r *run) { runs.Go(func() { q.work(alive, r) }) })
 		}
-		if err == nil && q.now().Sub(swept) >= sweepEvery {
-			err, swept = q.sweep(ctx), q.now()
+		if now := q.now(); err == nil && now.Sub(swept) >= sweepEvery {
+			err, swept = q.sweep(ctx, now), now
 		}
 		if ctx.Err() == nil && (err == nil) != healthy {
 			if healthy = err == nil; healthy {
@@ -318,10 +318,9 @@ func (q *Queue) finish(ctx context.Context, r *run, failure error) error {
 
 const sweepEnded = `DELETE FROM job WHERE finished > 0 AND state = $1 AND finished < $2`
 
-// sweep removes what has been kept long enough.
-func (q *Queue) sweep(ctx context.Context) error {
+// sweep removes what at now has been kept long enough.
+func (q *Queue) sweep(ctx context.Context, now time.Time) error {
 	return q.db.Write(ctx, func(tx sqldb.Tx) error {
-		now := q.now()
 		for state, keep := range map[State]time.Duration{Done: q.cfg.Keep, Cancelled: q.cfg.Keep, Dead: q.cfg.KeepDead} {
 			if _, err := tx.Exec(sweepEnded, string(state), now.Add(-keep).UnixNano()); err != nil {
 				return err
