@@ -21,14 +21,18 @@ func Root() string {
 // ../shared beside the repository).
 func Shared(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("AURELIUS_SHARED")
-	if dir == "" {
-		dir = filepath.Join(Root(), "..", "shared")
-	}
+	dir := sharedDir()
 	if _, err := os.Stat(filepath.Join(dir, "data", "MANIFEST.json")); err != nil {
 		Missing(t, "shared folder "+dir)
 	}
 	return dir
+}
+
+func sharedDir() string {
+	if dir := os.Getenv("AURELIUS_SHARED"); dir != "" {
+		return dir
+	}
+	return filepath.Join(Root(), "..", "shared")
 }
 
 // Testdata returns the path of a fixture in the repository's testdata.
