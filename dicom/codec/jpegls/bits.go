@@ -1,0 +1,128 @@
+package jpegls
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// padding is behind the bits of a scan: a decoder may look at 64 bits from any place in it.
+const padding = 24
+
+// unstuff appends a scan's bits to dst without those that keep markers out (T.87 A.1: behind a
+// byte FF a zero bit) and returns how many bytes of src they were: up to a marker or the end.
+// The decoder then needs neither a branch per byte nor a state beside its position.
+func unstuff(dst, src []byte) (out []byte, n int) {
+	if room := len(src) + padding; cap(dst) < room {
+		dst = make([]byte, room)
+	}
+	dst = dst[:len(src)+padding]
+	var pending uint64 // bits that fill no byte yet, from the top
+	var held, o, i int // how many; written; read
+	for i < len(src) {
+		if i+8 <= len(src) {
+			x := binary.BigEndian.Uint64(src[i:])
+			if (^x-0x0101010101010101)&x&0x8080808080808080 == 0 { // no byte is FF
+				binary.BigEndian.PutUint64(dst[o:], pending|x>>held)
+				pending = x << (64 - held)
+				i, o = i+8, o+8
+				continue
+			}
+		}
+		b := src[i]
+		if b == 0xFF && i+1 < len(src) && src[i+1] >= 0x80 {
+			break
+		}
+		i++
+		pending |= uint64(b) << (56 - held)
+		dst[o] = byte(pending >> 56)
+		pending <<= 8
+		o++
+		if b != 0xFF || i == len(src) {
+			continue
+		}
+		pending |= uint64(src[i]) << (57 - held)
+		i++
+		if held += 7; held >= 8 {
+			dst[o] = byte(pending >> 56)
+			pending <<= 8
+			held -= 8
+			o++
+		}
+	}
+	dst[o] = byte(pending >> 56)
+	o += (held + 7) >> 3
+	clear(dst[o : o+padding-8])
+	return dst[:o+padding-8], i
+}
+
+// stuff appends bits to dst as a scan holds them, and flushes the last byte with zeros
+// (T.87 A.1).
+func stuff(dst, src []byte, n int) []byte {
+	pos := 0
+	for pos < n {
+		x := peek(src, pos)
+		if pos+56 <= n && (^x-0x0101010101010101)&x&0x8080808080808000 == 0 { // none of 7 bytes is FF
+			dst = binary.BigEndian.AppendUint64(dst, x)
+			dst = dst[:len(dst)-1]
+			pos += 56
+			continue
+		}
+		b := byte(x >> 56)
+		dst = append(dst, b)
+		if pos += 8; b == 0xFF {
+			dst = append(dst, byte(peek(src, pos)>>57))
+			pos += 7
+		}
+	}
+	return dst
+}
+
+// peek returns the bits from a position on, at least 57 of them, from the top.
+func peek(b []byte, pos int) uint64 {
+	return binary.BigEndian.Uint64(b[pos>>3:]) << (pos & 7)
+}
+
+// reader reads a scan's bits.
+type reader struct {
+	bits []byte // unstuffed, padded
+	pos  int
+	end  int // in bits
+}
+
+// truncated reports whether more was read than there is.
+func (r *reader) truncated() bool { return r.pos > r.end }
+
+// value reads n bits, up to 32.
+func (r *reader) value(n int) int {
+	v := peek(r.bits, r.pos) >> 1 >> (63 - n)
+	r.pos += n
+	return int(v)
+}
+
+// code reads a limited-length Golomb code (T.87 A.5.3) of any length; -1 says that there is none.
+func (r *reader) code(k uint32, limit, qbpp int) int {
+	zeros := 0
+	for {
+		if r.truncated() {
+			return -1
+		}
+		n := bits.LeadingZeros64(peek(r.bits, r.pos))
+		if n < 57 {
+			r.pos += n + 1
+			zeros += n
+			break
+		}
+		r.pos += 57
+		zeros += 57
+		if zeros > limit {
+			return -1
+		}
+	}
+	if zeros >= limit-qbpp-1 {
+		return r.value(qbpp) + 1
+	}
+	if k > 24 {
+		return -1
+	}
+	return zeros<<k | r.value(int(k))
+}
