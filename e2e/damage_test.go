@@ -30,7 +30,7 @@ func TestDamagedInBucket(t *testing.T) {
 	c.damage(t, bad)
 	resource, _ := b.find(t, bad.SOPInstanceUID)
 	for _, path := range []string{resource, "/studies/" + uidOf(1, 1)} {
-		if _, whole := b.tryGet(t, path); whole {
+		if _, whole := b.tryGet(t, path, "*/*"); whole {
 			t.Errorf("%s is given out damaged", path)
 		}
 	}
@@ -51,9 +51,14 @@ func TestDamagedInBucket(t *testing.T) {
 }
 
 // tryGet reads an answer; whole is false when it is no success, or ends before its end.
-func (s *server) tryGet(t testing.TB, path string) (body []byte, whole bool) {
+func (s *server) tryGet(t testing.TB, path, accept string) (body []byte, whole bool) {
 	t.Helper()
-	response, err := http.Get(s.web(path))
+	request, err := http.NewRequest(http.MethodGet, s.web(path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", accept)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, false
 	}
