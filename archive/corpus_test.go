@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,33 +15,9 @@ import (
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
-type corpusFile struct {
-	Path        string
-	SOP         string `json:"sop"`
-	Frames      int
-	Expect      string
-	Bits        int    `json:"bits_allocated"`
-	Planar      int    `json:"planar"`
-	Photometric string `json:"photometric"`
-	Rows, Cols  int
-	Pixels      *struct {
-		Decoder string
-		SHA256  string
-	}
-}
-
-func corpus(t *testing.T) (string, []corpusFile) {
+func corpus(t *testing.T) (string, []testkit.Sample) {
 	t.Helper()
-	dir := filepath.Join(testkit.Shared(t), "data")
-	raw, err := os.ReadFile(filepath.Join(dir, "MANIFEST.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m struct{ Files []corpusFile }
-	if err := json.Unmarshal(raw, &m); err != nil {
-		t.Fatal(err)
-	}
-	return dir, m.Files
+	return testkit.Corpus(t, func(testkit.Sample) bool { return true })
 }
 
 // Every valid object goes in as a file and as a bare data set, and comes back byte for byte, its
@@ -107,7 +82,7 @@ var masked = map[string]bool{
 
 // sameFrames reads all frames of an object that came in both ways.
 // It returns how many were held against the manifest.
-func sameFrames(t *testing.T, f corpusFile, one, other house, r index.Ref) (compared int) {
+func sameFrames(t *testing.T, f testkit.Sample, one, other house, r index.Ref) (compared int) {
 	t.Helper()
 	p, err := one.Frames(t.Context(), tenant, r)
 	if err != nil {
@@ -130,8 +105,8 @@ func sameFrames(t *testing.T, f corpusFile, one, other house, r index.Ref) (comp
 		if len(a) == 0 || !bytes.Equal(a, read(t, o, err)) {
 			t.Errorf("%s: frame %d differs between the two ways in", f.Path, n)
 		}
-		if f.Bits == 1 && !p.TransferSyntax.Encapsulated {
-			a = unpack(a, f.Rows*f.Cols)
+		if f.BitsAllocated == 1 && !p.TransferSyntax.Encapsulated {
+			a = unpack(a, f.Rows*f.Columns)
 		}
 		sum.Write(a)
 	}
@@ -140,7 +115,7 @@ func sameFrames(t *testing.T, f corpusFile, one, other house, r index.Ref) (comp
 	}
 	// For native pixels the manifest has the checksum of the frames themselves, in little endian.
 	if native := !p.TransferSyntax.Encapsulated && f.Pixels.Decoder == "native" && f.Planar == 0 &&
-		!strings.Contains(f.Photometric, "422") && (f.Bits == 1 || f.Bits%8 == 0); native {
+		!strings.Contains(f.Photometric, "422") && (f.BitsAllocated == 1 || f.BitsAllocated%8 == 0); native {
 		if got := hex.EncodeToString(sum.Sum(nil)); got != f.Pixels.SHA256 {
 			t.Errorf("%s (%s): frames hash to %s, want %s", f.Path, p.TransferSyntax.Name, got, f.Pixels.SHA256)
 		}
@@ -202,7 +177,7 @@ func TestMalformed(t *testing.T) {
 }
 
 // frames reads what there is; all that is asked is a clean answer.
-func frames(t *testing.T, f corpusFile, h house, r index.Ref) {
+func frames(t *testing.T, f testkit.Sample, h house, r index.Ref) {
 	t.Helper()
 	p, err := h.Frames(t.Context(), tenant, r)
 	if err != nil {

@@ -2,11 +2,9 @@ package dicom_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
@@ -15,51 +13,17 @@ import (
 )
 
 // object is a line of the corpus's manifest.
-type object struct {
-	Path           string `json:"path"`
-	SOPClass       string `json:"sop_class"`
-	TransferSyntax string `json:"transfer_syntax"`
-	Modality       string `json:"modality"`
-	PatientID      string `json:"patient_id"`
-	Study          string `json:"study"`
-	Series         string `json:"series"`
-	SOP            string `json:"sop"`
-	Rows           int64  `json:"rows"`
-	Columns        int64  `json:"cols"`
-	Frames         int64  `json:"frames"`
-	BitsAllocated  int64  `json:"bits_allocated"`
-	Photometric    string `json:"photometric"`
-	Expect         string `json:"expect"`
-}
-
-var manifest = sync.OnceValues(func() ([]object, error) {
-	dir := os.Getenv("AURELIUS_SHARED")
-	if dir == "" {
-		dir = filepath.Join(testkit.Root(), "..", "shared")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "data", "MANIFEST.json"))
-	if err != nil {
-		return nil, err
-	}
-	var m struct {
-		Files []object `json:"files"`
-	}
-	return m.Files, json.Unmarshal(b, &m)
-})
+type object struct{ testkit.Sample }
 
 // corpus returns the DICOM objects of the shared folder, those in malformed only when asked.
-func corpus(t *testing.T, malformed bool) []object {
+func corpus(t *testing.T, malformed bool) (out []object) {
 	t.Helper()
-	testkit.Shared(t)
-	all, err := manifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []object
-	for _, o := range all {
-		if bad := strings.HasPrefix(o.Path, "malformed/"); bad == malformed && (bad || o.SOP != "") {
-			out = append(out, o)
-		}
+	_, samples := testkit.Corpus(t, func(s testkit.Sample) bool {
+		bad := strings.HasPrefix(s.Path, "malformed/")
+		return bad == malformed && (bad || s.SOP != "")
+	})
+	for _, s := range samples {
+		out = append(out, object{s})
 	}
 	return out
 }
@@ -128,7 +92,7 @@ func checkHeader(t *testing.T, o object, h *dicom.Header) {
 	numbers := []struct {
 		tag  tag.Tag
 		want int64
-	}{{tag.Rows, o.Rows}, {tag.Columns, o.Columns}, {tag.NumberOfFrames, o.Frames}, {tag.BitsAllocated, o.BitsAllocated}}
+	}{{tag.Rows, int64(o.Rows)}, {tag.Columns, int64(o.Columns)}, {tag.NumberOfFrames, int64(o.Frames)}, {tag.BitsAllocated, int64(o.BitsAllocated)}}
 	for _, c := range numbers {
 		if got, _ := d.Int(c.tag); got != c.want {
 			t.Errorf("%s: %s is %d, pydicom reads %d", o.Path, c.tag.Keyword(), got, c.want)

@@ -15,6 +15,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
 // refused are the damaged objects that cannot be understood. All others in malformed/ are read;
@@ -314,7 +315,7 @@ func TestAllocationBound(t *testing.T) {
 
 // TestDeflateBomb inflates 300 kB to 300 MiB in little memory, and stops at a limit.
 func TestDeflateBomb(t *testing.T) {
-	o := object{Path: "malformed/made/deflate-bomb-300m.dcm"}
+	o := object{testkit.Sample{Path: "malformed/made/deflate-bomb-300m.dcm"}}
 	file := o.read(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -46,35 +46,16 @@ func (o object) path() string { return "/instances?SOPInstanceUID=" + o.SOPInsta
 // corpus reads the manifest's DICOM files that keep accepts.
 func corpus(t testing.TB, keep func(path string) bool) []object {
 	t.Helper()
-	root := filepath.Join(testkit.Shared(t), "data")
-	b, err := os.ReadFile(filepath.Join(root, "MANIFEST.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var manifest struct {
-		Files []struct {
-			Path, Study, Sop, Expect string
-			SOPClass                 string `json:"sop_class"`
-			TransferSyntax           string `json:"transfer_syntax"`
-			Frames                   int
-			Pixels                   any
-		}
-	}
-	if err := json.Unmarshal(b, &manifest); err != nil {
-		t.Fatal(err)
-	}
+	root, samples := testkit.Corpus(t, func(s testkit.Sample) bool { return strings.HasSuffix(s.Path, ".dcm") && keep(s.Path) })
 	var out []object
-	for _, f := range manifest.Files {
-		if !strings.HasSuffix(f.Path, ".dcm") || !keep(f.Path) {
-			continue
-		}
+	for _, f := range samples {
 		file, err := os.ReadFile(filepath.Join(root, f.Path))
 		if err != nil {
 			t.Fatal(err)
 		}
 		class, _, _ := strings.Cut(f.SOPClass, " ")
 		o := object{name: strings.TrimSuffix(f.Path, ".dcm"), SOPClassUID: class, StudyInstanceUID: f.Study,
-			SOPInstanceUID: f.Sop, transferSyntax: f.TransferSyntax, file: file, begin: datasetOffset(file), expect: f.Expect}
+			SOPInstanceUID: f.SOP, transferSyntax: f.TransferSyntax, file: file, begin: datasetOffset(file), expect: f.Expect}
 		if f.Pixels != nil && !strings.Contains(f.Path, "/video/") {
 			o.frames = max(f.Frames, 1)
 		}

@@ -3,7 +3,6 @@ package pixel_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,39 +15,11 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
-// sample is what the corpus' manifest says of a file.
-type sample struct {
-	Path           string
-	SOPClass       string `json:"sop_class"`
-	TransferSyntax string `json:"transfer_syntax"`
-	Frames         int
-	Rows           int
-	Photometric    string
-	Planar         int
-	BitsAllocated  int `json:"bits_allocated"`
-	Pixels         *struct {
-		SHA256      string            `json:"sha256"`
-		FrameSHA256 map[string]string `json:"frame_sha256"`
-	}
-}
-
-func corpus(t *testing.T) (root string, samples []sample) {
+func corpus(t *testing.T) (root string, samples []testkit.Sample) {
 	t.Helper()
-	root = filepath.Join(testkit.Shared(t), "data")
-	b, err := os.ReadFile(filepath.Join(root, "MANIFEST.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m struct{ Files []sample }
-	if err := json.Unmarshal(b, &m); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range m.Files {
-		if strings.HasSuffix(s.Path, ".dcm") && !strings.HasPrefix(s.Path, "worklist/") && !strings.HasPrefix(s.Path, "dicomdir/") {
-			samples = append(samples, s)
-		}
-	}
-	return root, samples
+	return testkit.Corpus(t, func(s testkit.Sample) bool {
+		return strings.HasSuffix(s.Path, ".dcm") && !strings.HasPrefix(s.Path, "worklist/") && !strings.HasPrefix(s.Path, "dicomdir/")
+	})
 }
 
 // TestCorpusFrames counts the frames of every image and compares those that are not compressed
@@ -86,7 +57,7 @@ func TestCorpusFrames(t *testing.T) {
 }
 
 // plain says that a frame's bytes are its decoded samples in the manifest's form.
-func plain(s sample) bool {
+func plain(s testkit.Sample) bool {
 	switch s.TransferSyntax {
 	case "", dicom.ImplicitVRLittleEndian.UID, dicom.ExplicitVRLittleEndian.UID, dicom.EncapsulatedUncompressed.UID:
 		return s.Planar == 0 && s.Pixels.SHA256 != "" && !aboveStored[s.Path] && !strings.HasSuffix(s.Photometric, "_422")
@@ -99,7 +70,7 @@ func plain(s sample) bool {
 var aboveStored = map[string]bool{"syntaxes/edge/modality-lut-test.dcm": true, "syntaxes/edge/overlay-embedded.dcm": true}
 
 // compare returns how many frames it compared.
-func compare(t *testing.T, s sample, f *os.File, x *pixel.FrameIndex) int {
+func compare(t *testing.T, s testkit.Sample, f *os.File, x *pixel.FrameIndex) int {
 	t.Helper()
 	all, n := sha256.New(), 0
 	for k := 1; k <= x.Frames(); k++ {
