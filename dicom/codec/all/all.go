@@ -1,9 +1,16 @@
 // Package all is the registry of every codec there is: the one place that names them.
 package all
 
-import "github.com/aurelius-imaging/aurelius/dicom/codec"
+import (
+	"slices"
+
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
+)
 
 // Codecs returns the registry. Immutable; make it once.
 func Codecs() *codec.Registry {
-	return codec.NewRegistry()
+	return codec.NewRegistry(slices.Concat(
+		native.Codecs(),
+	)...)
 }
