@@ -1,0 +1,47 @@
+// Package jpeg decodes and encodes the DCT processes of ITU-T T.81 (JPEG) as PS3.5 8.2.1 and A.4.1
+// use them.
+//
+//	transfer syntax       process                                  decode  encode
+//	1.2.840.10008.1.2.4.50 baseline, 8 bits                        yes     grey, YBR_FULL_422 (4:2:2), YBR_FULL
+//	1.2.840.10008.1.2.4.51 extended sequential, 8 and 12 bits      yes     the same, and grey of 9 to 12 bits
+//	1.2.840.10008.1.2.4.53 spectral selection, 8 and 12 bits       yes     no (retired)
+//	1.2.840.10008.1.2.4.55 full progression, 8 and 12 bits         yes     no (retired)
+//
+// Whatever the syntax says, each of these codestreams is decoded under each: progressive ones are
+// found under baseline. Grey and colour; sampling factors that divide the largest ones, as 4:4:4,
+// 4:2:2, 4:2:0, 4:4:0, 4:1:1; scans interleaved or not; restart intervals; tables of 8 and 16
+// bits, also missing Huffman tables. Arithmetic coding, hierarchical images, lossless processes
+// and four components are errs.Unsupported.
+//
+// Samples are those of libjpeg-turbo's default decoder bit for bit: its accurate integer inverse
+// DCT and its triangle filter for chroma. They stay in the codestream's colour space; package ycc
+// has the conversion. Quantisation, forward DCT, colour conversion and reduction of chroma are
+// libjpeg's too, so that an encoded frame has the coefficients that libjpeg would write.
+package jpeg
+
+import (
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
+)
+
+// The codecs. Safe for concurrent use; a decoder keeps
+// its tables, and planes up to 32 MB, for the next frame.
+var (
+	Baseline    codec.Codec = reader{dicom.JPEGBaseline}
+	Extended    codec.Codec = reader{dicom.JPEGExtended}
+	Spectral    codec.Codec = reader{retired("1.2.840.10008.1.2.4.53")}
+	Progressive codec.Codec = reader{retired("1.2.840.10008.1.2.4.55")}
+)
+
+func retired(uid string) dicom.TransferSyntax {
+	ts, _ := dicom.LookupTransferSyntax(uid)
+	return ts
+}
+
+type reader struct{ ts dicom.TransferSyntax }
+
+func (r reader) TransferSyntax() dicom.TransferSyntax { return r.ts }
+
+func (r reader) Decode(src []byte, d codec.Description, buf []byte) (codec.Frame, error) {
+	return decode(src, d, buf)
+}
