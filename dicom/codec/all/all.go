@@ -5,12 +5,14 @@ import (
 	"slices"
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
 )
 
 // Codecs returns the registry. Immutable; make it once.
 func Codecs() *codec.Registry {
 	return codec.NewRegistry(slices.Concat(
+		jpeg.Codecs(),
 		native.Codecs(),
 	)...)
 }

@@ -45,3 +45,6 @@ func (r reader) TransferSyntax() dicom.TransferSyntax { return r.ts }
 func (r reader) Decode(src []byte, d codec.Description, buf []byte) (codec.Frame, error) {
 	return decode(src, d, buf)
 }
+
+// Codecs lists them.
+func Codecs() []codec.Codec { return []codec.Codec{Baseline, Extended, Spectral, Progressive} }
