@@ -41,8 +41,12 @@ func Optimal(frequency *[256]int) Spec {
 		}
 	}
 	var bits [257]int
-	for _, n := range size {
+	used := 0
+	for v, n := range size {
 		bits[n]++
+		if v < 256 && n > 0 {
+			used++
+		}
 	}
 	for i := 256; i > 16; i-- { // Figure K.3
 		for bits[i] > 0 {
@@ -65,7 +69,7 @@ func Optimal(frequency *[256]int) Spec {
 	for i := range s.Counts {
 		s.Counts[i] = byte(bits[i+1])
 	}
-	for n := 1; n <= 256; n++ {
+	for n := 1; n < len(bits) && len(s.Values) < used; n++ {
 		for v := range 256 {
 			if size[v] == n {
 				s.Values = append(s.Values, byte(v))
@@ -119,8 +123,9 @@ type Writer struct {
 
 // Put writes n bits, at most 32.
 func (w Writer) Put(dst []byte, bits uint32, n int) Writer {
-	w.Acc |= uint64(bits) << ((64 - w.N - n) & 63)
-	if w.N += n; w.N >= 32 {
+	w.N += n
+	w.Acc |= uint64(bits) << (-w.N & 63)
+	if w.N >= 32 {
 		return w.word(dst)
 	}
 	return w

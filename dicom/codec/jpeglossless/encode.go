@@ -1,0 +1,250 @@
+package jpeglossless
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"sync"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/internal/jpegstream"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+)
+
+const encodeOp = "jpeglossless.Encode"
+
+// Describe implements codec.Encoder: 8 or 16 bits allocated (PS3.5 8.2.1), 1, 3 or 4 samples.
+func (process14) Describe(d codec.Description, _ codec.Options) (codec.Description, error) {
+	if _, err := d.Size(); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Float || d.BitsAllocated != 8 && d.BitsAllocated != 16:
+		return d, errs.Errorf(errs.Unsupported, encodeOp, "JPEG lossless cannot hold samples of %d bits", d.BitsAllocated)
+	case d.SamplesPerPixel != 1 && d.SamplesPerPixel != 3 && d.SamplesPerPixel != 4:
+		return d, errs.Errorf(errs.Unsupported, encodeOp, "JPEG lossless cannot hold %d samples per pixel", d.SamplesPerPixel)
+	}
+	d.PlanarConfiguration = 0
+	if d.PhotometricInterpretation == "YBR_FULL_422" { // a Frame has all its chrominance
+		d.PhotometricInterpretation = "YBR_FULL"
+	}
+	return d, nil
+}
+
+// encoder is the memory of one frame's encoding.
+type encoder struct {
+	data             []byte
+	width, n         int // bytes of a sample, samples of a pixel
+	rows, precision  int
+	predictor        int
+	line, above, out []uint16 // a row, the row before it, differences
+	frequency        [jpegstream.MaxComponents][256]int
+	codes            [jpegstream.MaxComponents][256]jpegstream.Code
+}
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// Encode implements codec.Encoder: one scan, Huffman tables made for the frame in a first pass.
+func (c process14) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error) {
+	d, err := c.Describe(f.Description, o)
+	if err != nil {
+		return dst, err
+	}
+	if size, _ := d.Size(); size != len(f.Data) {
+		return dst, errs.Errorf(errs.Invalid, encodeOp, "%d bytes for a frame of %d", len(f.Data), size)
+	}
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.begin(f, d)
+	defer func() { e.data = nil }()
+	e.predictor = 1
+	if c.syntax.UID == dicom.JPEGLossless.UID {
+		e.predictor = e.choose()
+	}
+	e.count(1, 0)
+	return e.write(dst, d), nil
+}
+
+func (e *encoder) begin(f codec.Frame, d codec.Description) {
+	e.data, e.width, e.n, e.rows = f.Data, d.Width(), d.SamplesPerPixel, d.Rows
+	e.precision = precision(f)
+	if n := d.Columns * e.n; cap(e.line) < n {
+		e.line, e.above, e.out = make([]uint16, n), make([]uint16, n), make([]uint16, n)
+	} else {
+		e.line, e.above, e.out = e.line[:n], e.above[:n], e.out[:n]
+	}
+}
+
+// precision returns the bits that hold every sample: Bits Stored, or all that are allocated where
+// more are in use, by overlays or a sign. Differences are modulo 65536, so that a sign costs nothing
+// with 16 bits (T.81 H.1.2.1).
+func precision(f codec.Frame) int {
+	all := 8 * f.Width()
+	if f.PixelRepresentation == 1 || f.BitsStored >= all {
+		return all
+	}
+	stored := max(f.BitsStored, 2)
+	var used uint64
+	b := f.Data
+	for ; len(b) >= 8; b = b[8:] {
+		used |= binary.LittleEndian.Uint64(b)
+	}
+	used |= used>>32 | used<<32
+	used |= used >> 16
+	if all == 8 {
+		used |= used >> 8
+	}
+	for i, v := range b { // a remainder begins at a whole sample
+		used |= uint64(v) << (8 * (i % f.Width()))
+	}
+	if used&(1<<all-1)>>stored != 0 {
+		return all
+	}
+	return stored
+}
+
+// choose returns the predictor that takes the fewest bits, by up to 64 rows out of all.
+func (e *encoder) choose() int {
+	if e.rows == 1 {
+		return 1
+	}
+	best, least := 1, 0
+	for p := 1; p <= 7; p++ {
+		e.predictor = p
+		e.count(max(1, e.rows/64), 1)
+		total := 0
+		for c := range e.n {
+			total += cost(&e.frequency[c], jpegstream.Optimal(&e.frequency[c]).Codes())
+		}
+		if p == 1 || total < least {
+			best, least = p, total
+		}
+	}
+	return best
+}
+
+// cost returns the bits that differences of these categories take.
+func cost(frequency *[256]int, codes [256]jpegstream.Code) (n int) {
+	for s, f := range frequency[:17] {
+		n += f * (codes[s].Length() + s&15)
+	}
+	return n
+}
+
+// count fills in the frequencies of the categories of every step-th row from the first given.
+func (e *encoder) count(step, first int) {
+	e.frequency = [jpegstream.MaxComponents][256]int{}
+	for y := first; y < e.rows; y += step {
+		if y > 0 && (step > 1 || y == first) {
+			e.load(e.above, y-1)
+		}
+		e.differences(y)
+		for c := range e.n {
+			f := &e.frequency[c]
+			for i := c; i < len(e.out); i += e.n {
+				f[category(e.out[i])]++
+			}
+		}
+	}
+}
+
+// category returns SSSS (T.81 Table H.2).
+func category(difference uint16) byte {
+	d := int32(int16(difference))
+	return byte(bits.Len32(uint32(max(d, -d))))
+}
+
+// load reads a row.
+func (e *encoder) load(line []uint16, y int) {
+	n := len(line) * e.width
+	b := e.data[y*n:][:n]
+	if e.width == 1 {
+		for i, v := range b[:len(line)] {
+			line[i] = uint16(v)
+		}
+		return
+	}
+	for i := range line {
+		line[i] = binary.LittleEndian.Uint16(b[2*i:])
+	}
+}
+
+// differences reads row y and leaves what its prediction misses in e.out. The row before it is in
+// e.above, and afterwards this one is.
+func (e *encoder) differences(y int) {
+	e.load(e.line, y)
+	if y == 0 {
+		subtractFirst(e.out, e.line, e.n, 1<<(e.precision-1))
+	} else {
+		subtract(e.out, e.line, e.above, e.n, e.predictor)
+	}
+	e.line, e.above = e.above, e.line
+}
+
+// write appends the codestream (T.81 B.2).
+func (e *encoder) write(dst []byte, d codec.Description) []byte {
+	f := jpegstream.Frame{Process: jpegstream.SOF3, Precision: e.precision, Rows: d.Rows, Columns: d.Columns, N: e.n}
+	s := jpegstream.Scan{N: e.n, Ss: e.predictor}
+	dst = jpegstream.AppendMarker(dst, jpegstream.SOI)
+	var tables []byte
+	bits := 0
+	for c := range e.n {
+		// Readers of libjpeg's kind tell RGB from YCbCr by these, unless they leave colours alone.
+		id := byte(c + 1)
+		if d.PhotometricInterpretation == "RGB" && e.n == 3 {
+			id = "RGB"[c]
+		}
+		f.Components[c] = jpegstream.Component{ID: id, H: 1, V: 1}
+		s.Components[c] = jpegstream.ScanComponent{Index: c, Td: c}
+		spec := jpegstream.Optimal(&e.frequency[c])
+		e.codes[c] = spec.Codes()
+		tables = jpegstream.AppendHuffman(tables, 0, c, spec)
+		bits += cost(&e.frequency[c], e.codes[c])
+	}
+	dst = jpegstream.AppendFrame(dst, f)
+	dst = append(dst, tables...)
+	dst = jpegstream.AppendScan(dst, f, s)
+
+	room := 8*len(e.out) + 16
+	dst = slices.Grow(dst, bits/8+bits/256+room+2)
+	w := jpegstream.Writer{Pos: len(dst)}
+	dst = dst[:cap(dst)]
+	for y := range e.rows {
+		if len(dst)-w.Pos < room { // many FFs
+			dst = slices.Grow(dst, room)
+			dst = dst[:cap(dst)]
+		}
+		e.differences(y)
+		w = e.row(dst, w)
+	}
+	w = w.Flush(dst)
+	return jpegstream.AppendMarker(dst[:w.Pos], jpegstream.EOI)
+}
+
+// row writes the differences in e.out.
+func (e *encoder) row(dst []byte, w jpegstream.Writer) jpegstream.Writer {
+	if e.n == 1 {
+		codes := &e.codes[0]
+		for _, v := range e.out {
+			w = put(dst, w, codes, v)
+		}
+		return w
+	}
+	for i := 0; i+e.n <= len(e.out); i += e.n {
+		for c := range e.n {
+			w = put(dst, w, &e.codes[c], e.out[i+c])
+		}
+	}
+	return w
+}
+
+// put writes a difference: the code of its category and its extra bits (T.81 H.1.2.2, F.1.2.1.1).
+func put(dst []byte, w jpegstream.Writer, codes *[256]jpegstream.Code, difference uint16) jpegstream.Writer {
+	d := int32(int16(difference))
+	s := category(difference)
+	n := int(s & 15) // category 16 has no extra bits
+	extra := uint32(d+d>>31) & (1<<n - 1)
+	c := codes[s]
+	return w.Put(dst, c.Bits()<<n|extra, c.Length()+n)
+}
