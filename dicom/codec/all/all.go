@@ -6,6 +6,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
 )
 
@@ -13,6 +14,7 @@ import (
 func Codecs() *codec.Registry {
 	return codec.NewRegistry(slices.Concat(
 		jpeg.Codecs(),
+		jpeglossless.Codecs(),
 		native.Codecs(),
 	)...)
 }
