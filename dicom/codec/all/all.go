@@ -8,6 +8,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/rle"
 )
 
 // Codecs returns the registry. Immutable; make it once.
@@ -16,5 +17,6 @@ func Codecs() *codec.Registry {
 		jpeg.Codecs(),
 		jpeglossless.Codecs(),
 		native.Codecs(),
+		[]codec.Codec{rle.Codec{}},
 	)...)
 }
