@@ -27,10 +27,10 @@ import (
 // The codecs. Safe for concurrent use; a decoder keeps
 // its tables, and planes up to 32 MB, for the next frame.
 var (
-	Baseline    codec.Codec = reader{dicom.JPEGBaseline}
-	Extended    codec.Codec = reader{dicom.JPEGExtended}
-	Spectral    codec.Codec = reader{retired("1.2.840.10008.1.2.4.53")}
-	Progressive codec.Codec = reader{retired("1.2.840.10008.1.2.4.55")}
+	Baseline    codec.Encoder = writer{reader{dicom.JPEGBaseline}, 8}
+	Extended    codec.Encoder = writer{reader{dicom.JPEGExtended}, 12}
+	Spectral    codec.Codec   = reader{retired("1.2.840.10008.1.2.4.53")}
+	Progressive codec.Codec   = reader{retired("1.2.840.10008.1.2.4.55")}
 )
 
 func retired(uid string) dicom.TransferSyntax {
