@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/deflate"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
@@ -17,6 +18,6 @@ func Codecs() *codec.Registry {
 		jpeg.Codecs(),
 		jpeglossless.Codecs(),
 		native.Codecs(),
-		[]codec.Codec{rle.Codec{}},
+		[]codec.Codec{deflate.Codec{}, rle.Codec{}},
 	)...)
 }
