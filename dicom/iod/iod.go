@@ -4,8 +4,10 @@
 // object selections (sr), encapsulated documents (doc), presentation states (pr), segmentations
 // (seg).
 //
-// All of them read a parsed data set and nothing else: no files, no pixels. What comes from
-// outside is hostile; readers return an error or something of bounded size, and leave out what
+// All of them read a parsed data set and nothing else: no files, no pixels. A value left in its
+// object (dicom.Bulk) counts as absent, but an encapsulated document: reports and presentation
+// states are read with limits above their texts, points and tables (dicom.Read has none). What
+// comes from outside is hostile; readers return an error or something of bounded size, and leave out what
 // they cannot understand where the rest is good without it.
 package iod
 

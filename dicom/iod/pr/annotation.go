@@ -43,7 +43,6 @@ type Style struct {
 	Thickness    float64 // of lines, in screen pixels; 0: one
 	Dashed       bool
 	Bold         bool
-	Shadow       bool
 	FillColor    iod.RGB
 	HasFillColor bool
 	Opacity      float64 // of what is drawn; 1 unless said
@@ -165,7 +164,6 @@ func lineStyle(item *dicom.Dataset) Style {
 			s.Thickness = min(v[0], 64)
 		}
 		s.Dashed = line.Text(tag.LineDashingStyle) == "DASHED"
-		s.Shadow = hasShadow(line)
 		s.Opacity = opacity(line, tag.PatternOnOpacity)
 	}
 	if items := item.Items(tag.FillStyleSequence); len(items) > 0 {
@@ -180,14 +178,8 @@ func textStyle(item *dicom.Dataset) Style {
 	if items := item.Items(tag.TextStyleSequence); len(items) > 0 {
 		s.Color, s.HasColor = iod.ReadCIELab(items[0], tag.TextColorCIELabValue)
 		s.Bold = items[0].Text(tag.Bold) == "Y"
-		s.Shadow = hasShadow(items[0])
 	}
 	return s
-}
-
-func hasShadow(style *dicom.Dataset) bool {
-	shadow := style.Text(tag.ShadowStyle)
-	return shadow == "NORMAL" || shadow == "OUTLINED"
 }
 
 func opacity(style *dicom.Dataset, t tag.Tag) float64 {

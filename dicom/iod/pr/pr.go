@@ -154,7 +154,10 @@ func Read(d *dicom.Dataset) (*State, error) {
 	}
 	// Annotations are drawn layer by layer; those of layers that are not there last.
 	slices.SortStableFunc(s.Annotations, func(a, b Annotation) int { return s.rank(a.Layer) - s.rank(b.Layer) })
-	s.Shutter = readShutter(d)
+	var err error
+	if s.Shutter, err = readShutter(d); err != nil {
+		return nil, err
+	}
 	s.readOverlays(d)
 	s.readBlends(d)
 	return s, nil
@@ -296,11 +299,14 @@ func readLayers(d *dicom.Dataset) []Layer {
 	return out
 }
 
+// maxVertices bounds a shutter, each edge of which may cross every row of an image.
+const maxVertices = 1 << 16
+
 // readShutter reads the Display Shutter and Bitmap Display Shutter Modules.
-func readShutter(d *dicom.Dataset) *Shutter {
+func readShutter(d *dicom.Dataset) (*Shutter, error) {
 	shapes := d.Texts(tag.ShutterShape)
 	if len(shapes) == 0 {
-		return nil
+		return nil, nil
 	}
 	s := &Shutter{}
 	number := func(t tag.Tag) int {
@@ -322,7 +328,10 @@ func readShutter(d *dicom.Dataset) *Shutter {
 			}
 		case "POLYGONAL":
 			v := d.Ints(tag.VerticesOfThePolygonalShutter) // row and column, too
-			for i := 0; i+1 < len(v) && i < 2*MaxPoints; i += 2 {
+			if len(v) > 2*maxVertices {
+				return nil, errs.Errorf(errs.Exhausted, "pr.Read", "a shutter of more than %d vertices", maxVertices)
+			}
+			for i := 0; i+1 < len(v); i += 2 {
 				s.Polygon = append(s.Polygon, [2]int{clamp(v[i+1]), clamp(v[i])})
 			}
 			if len(s.Polygon) < 3 {
@@ -336,7 +345,7 @@ func readShutter(d *dicom.Dataset) *Shutter {
 		s.Gray = uint16(v)
 	}
 	s.Color, s.HasColor = iod.ReadCIELab(d, tag.ShutterPresentationColorCIELabValue)
-	return s
+	return s, nil
 }
 
 // readOverlays reads which overlays are activated (PS3.3 C.11.7): each names its layer.
