@@ -55,28 +55,6 @@ func unstuff(dst, src []byte) (out []byte, n int) {
 	return dst[:o+padding-8], i
 }
 
-// stuff appends bits to dst as a scan holds them, and flushes the last byte with zeros
-// (T.87 A.1).
-func stuff(dst, src []byte, n int) []byte {
-	pos := 0
-	for pos < n {
-		x := peek(src, pos)
-		if pos+56 <= n && (^x-0x0101010101010101)&x&0x8080808080808000 == 0 { // none of 7 bytes is FF
-			dst = binary.BigEndian.AppendUint64(dst, x)
-			dst = dst[:len(dst)-1]
-			pos += 56
-			continue
-		}
-		b := byte(x >> 56)
-		dst = append(dst, b)
-		if pos += 8; b == 0xFF {
-			dst = append(dst, byte(peek(src, pos)>>57))
-			pos += 7
-		}
-	}
-	return dst
-}
-
 // peek returns the bits from a position on, at least 57 of them, from the top.
 func peek(b []byte, pos int) uint64 {
 	return binary.BigEndian.Uint64(b[pos>>3:]) << (pos & 7)
@@ -125,4 +103,67 @@ func (r *reader) code(k uint32, limit, qbpp int) int {
 		return -1
 	}
 	return zeros<<k | r.value(int(k))
+}
+
+// writer writes a scan's bits, unstuffed. Its room is seen to line by line.
+type writer struct {
+	bits []byte
+	at   int    // bytes that are full
+	last uint64 // bits behind them, from the top
+	held int    // how many: 0 to 7
+}
+
+// room makes room for n bytes.
+func (w *writer) room(n int) {
+	if n += w.at + padding; n > len(w.bits) {
+		w.bits = append(w.bits[:w.at], make([]byte, n+n/2-w.at)...)
+	}
+}
+
+// put writes the lower n bits of v, up to 57, that has no others.
+func (w *writer) put(v uint64, n int) {
+	w.held += n
+	w.last |= v << (64 - w.held)
+	binary.BigEndian.PutUint64(w.bits[w.at:], w.last)
+	w.at += w.held >> 3
+	w.last <<= w.held & 56
+	w.held &= 7
+}
+
+// code writes a mapped error as limited-length Golomb code (T.87 A.5.3).
+func (w *writer) code(mapped int, k uint32, limit, qbpp int) {
+	zeros, low, n := mapped>>k, mapped&(1<<k-1), int(k)
+	if zeros >= limit-qbpp-1 {
+		zeros, low, n = limit-qbpp-1, mapped-1, qbpp
+	}
+	for ; zeros > 32; zeros -= 32 {
+		w.put(0, 32)
+	}
+	w.put(0, zeros)
+	w.put(1<<n|uint64(low), n+1)
+}
+
+// stuff appends what was written to dst as a scan holds it, its last byte filled up with zeros
+// (T.87 A.1).
+func (w *writer) stuff(dst []byte) []byte {
+	w.room(0)
+	binary.BigEndian.PutUint64(w.bits[w.at:], w.last)
+	clear(w.bits[w.at+8 : w.at+padding])
+	end := 8*w.at + w.held
+	for pos := 0; pos < end; {
+		x := peek(w.bits, pos)
+		if pos+56 <= end && (^x-0x0101010101010101)&x&0x8080808080808000 == 0 { // none of 7 bytes is FF
+			dst = binary.BigEndian.AppendUint64(dst, x)
+			dst = dst[:len(dst)-1]
+			pos += 56
+			continue
+		}
+		b := byte(x >> 56)
+		dst = append(dst, b)
+		if pos += 8; b == 0xFF {
+			dst = append(dst, byte(peek(w.bits, pos)>>57))
+			pos += 7
+		}
+	}
+	return dst
 }
