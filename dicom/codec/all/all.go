@@ -8,6 +8,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec/deflate"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/jpegls"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/native"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/rle"
 )
@@ -17,6 +18,7 @@ func Codecs() *codec.Registry {
 	return codec.NewRegistry(slices.Concat(
 		jpeg.Codecs(),
 		jpeglossless.Codecs(),
+		jpegls.Codecs(),
 		native.Codecs(),
 		[]codec.Codec{deflate.Codec{}, rle.Codec{}},
 	)...)
