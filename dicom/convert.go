@@ -77,6 +77,10 @@ type converter struct {
 	resize bool // VRs come or go
 	w      writer
 	chunk  []byte
+
+	edit   *Edit // of Rewrite
+	set    int   // elements of edit.Set that have been written
+	pixels bool  // the pixel data element has been
 }
 
 // dataset copies the elements up to end.
@@ -116,7 +120,12 @@ func (c *converter) dataset(parent *Dataset, from, to encoding, end int64, depth
 			_, err := p.padding()
 			return err
 		}
-		if err := c.element(d, base, &e, length, from, to, end, depth); err != nil {
+		if depth == 0 && c.edit != nil {
+			err = c.edited(d, base, &e, length, from, to, end)
+		} else {
+			err = c.element(d, base, &e, length, from, to, end, depth)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package uid
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"math/big"
 	"slices"
 	"strings"
@@ -102,6 +103,20 @@ func New() string {
 	b[6] = b[6]&0x0F | 0x40
 	b[8] = b[8]&0x3F | 0x80
 	return "2.25." + new(big.Int).SetBytes(b[:]).String()
+}
+
+// Derive returns the UID under 2.25 that stands for these parts: the same each time (RFC 9562
+// version 8).
+func Derive(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0}) // "ab","c" is not "a","bc"
+	}
+	b := h.Sum(nil)[:16]
+	b[6] = b[6]&0x0F | 0x80
+	b[8] = b[8]&0x3F | 0x80
+	return "2.25." + new(big.Int).SetBytes(b).String()
 }
 
 // IsStorage reports whether the UID is one of StorageClasses.
