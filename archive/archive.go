@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/gzipped"
@@ -39,11 +40,17 @@ const (
 type Config struct {
 	Duplicates    Policy
 	Limits        dicom.Limits
-	MetadataCache int64                 // bytes of series metadata kept; default 32 MiB
-	FrameCache    int64                 // bytes of frame tables kept; default 8 MiB
-	Logger        *slog.Logger          // default: discard
-	Metrics       prometheus.Registerer // default: none
-	Auditor       Auditor               // default: none
+	MetadataCache int64 // bytes of series metadata kept; default 32 MiB
+	FrameCache    int64 // bytes of frame tables kept; default 8 MiB
+	// Codecs decode and encode frames; nil: pixels go out as they came in. Decoding bounds the
+	// bytes of frames that are worked on at a time, default 512 MiB; TranscodedCache those of
+	// frames kept in another syntax than they are stored in, default 64 MiB.
+	Codecs          *codec.Registry
+	Decoding        int64
+	TranscodedCache int64
+	Logger          *slog.Logger          // default: discard
+	Metrics         prometheus.Registerer // default: none
+	Auditor         Auditor               // default: none
 	// Changed is called when the feed of changes has grown; default: nobody is told. It must not
 	// block.
 	Changed func()
@@ -86,6 +93,8 @@ type Archive struct {
 	metadata *lru[metadataKey, gzipped.Piece]
 	frames   *lru[frameKey, frameTable]
 	building singleflight.Group
+	compute  compute
+	recoded  *cache.Memory        // frames in another syntax
 	form     atomic.Pointer[Form] // of what is sealed, once it is known
 	kick     chan struct{}        // wakes the eraser
 	quotas   quotas
@@ -102,6 +111,9 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 	}
 	if cfg.FrameCache == 0 {
 		cfg.FrameCache = 8 << 20
+	}
+	if cfg.TranscodedCache == 0 {
+		cfg.TranscodedCache = 64 << 20
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -125,6 +137,8 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 		cfg: cfg, blobs: blobs, index: ix, log: cfg.Logger, metrics: newMetrics(cfg.Metrics),
 		metadata: newLRU[metadataKey, gzipped.Piece](cfg.MetadataCache),
 		frames:   newLRU[frameKey, frameTable](cfg.FrameCache),
+		compute:  newCompute(cfg.Decoding),
+		recoded:  cache.NewMemory(cfg.TranscodedCache),
 		kick:     make(chan struct{}, 1),
 		quotas:   quotas{index: ix},
 	}

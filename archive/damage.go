@@ -131,10 +131,16 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.left -= int64(n)
 	// A store that checks what it reads says so itself.
 	if errs.Is(err, errs.Invalid) || n > 0 && c.left == 0 && c.sum != c.entry.DatasetCRC {
-		if errs.Is(c.a.blobs.Verify(context.WithoutCancel(c.ctx), c.entry.Location), errs.Invalid) {
-			c.a.found(c.ctx, c.entry.Location, true)
-		}
-		return 0, errDamaged() // the last bytes are kept back
+		return 0, c.a.mismatch(c.ctx, c.entry) // the last bytes are kept back
 	}
 	return n, err
+}
+
+// mismatch says that an object was not read as it was received, and notes it if it is the
+// medium's fault.
+func (a *Archive) mismatch(ctx context.Context, e index.Entry) error {
+	if errs.Is(a.blobs.Verify(context.WithoutCancel(ctx), e.Location), errs.Invalid) {
+		a.found(ctx, e.Location, true)
+	}
+	return errDamaged()
 }

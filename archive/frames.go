@@ -18,6 +18,7 @@ type Frames struct {
 	TransferSyntax dicom.TransferSyntax
 	Index          *pixel.FrameIndex
 	word           int // bytes of a sample word, for big endian
+	description    *description
 }
 
 // frameKey names an instance; what is kept under it holds for one location, as the instance may
@@ -31,6 +32,8 @@ type frameTable struct {
 	location blob.Location
 	index    *pixel.FrameIndex
 	word     int
+
+	description *description
 }
 
 // Frames returns access to the frames of one instance. No pixel data is errs.NotFound; frames
@@ -59,11 +62,11 @@ func (a *Archive) Frames(ctx context.Context, t storage.TenantID, r index.Ref) (
 		a.frames.put(key, table, int64(len(e.Frames)+256))
 		e.Header, e.Frames = nil, nil // large, and of no more use
 	}
-	return &Frames{Entry: e, TransferSyntax: syntax(e.TransferSyntaxUID), Index: table.index, word: table.word}, nil
+	return &Frames{Entry: e, TransferSyntax: syntax(e.TransferSyntaxUID), Index: table.index, word: table.word, description: table.description}, nil
 }
 
 func newFrameTable(e index.Entry) (frameTable, error) {
-	table := frameTable{location: e.Location}
+	table := frameTable{location: e.Location, description: &description{}}
 	bigEndian := syntax(e.TransferSyntaxUID).BigEndian
 	if len(e.Frames) == 0 || bigEndian {
 		h, err := dicom.ParseHeader(e.Header)
@@ -94,7 +97,7 @@ func (a *Archive) OpenFrame(ctx context.Context, _ storage.TenantID, f *Frames, 
 		return nil, err
 	}
 	if len(spans) == 1 {
-		o, err := a.openSpan(ctx, f.Entry, spans[0].Offset, spans[0].Length, f.word)
+		o, err := a.openWords(ctx, f, spans[0])
 		if err != nil || f.TransferSyntax.Encapsulated {
 			return o, err
 		}
@@ -112,6 +115,30 @@ func (a *Archive) OpenFrame(ctx context.Context, _ storage.TenantID, f *Frames, 
 		open: func(s pixel.Span) (io.ReadCloser, error) {
 			return a.openSpan(ctx, f.Entry, s.Offset, s.Length, f.word)
 		}}}, nil
+}
+
+// openWords opens one span; where words have to be turned round, those that it shares with the
+// frames beside it whole.
+func (a *Archive) openWords(ctx context.Context, f *Frames, s pixel.Span) (*Object, error) {
+	if f.word < 2 {
+		return a.openSpan(ctx, f.Entry, s.Offset, s.Length, f.word)
+	}
+	first, _, err := f.Index.Frame(1)
+	if err != nil {
+		return nil, err
+	}
+	word := int64(f.word)
+	before := (s.Offset - first[0].Offset) % word
+	o, err := a.openSpan(ctx, f.Entry, s.Offset-before, (before+s.Length+word-1)/word*word, f.word)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, o, before); err != nil {
+		o.Close()
+		return nil, unexpected(err)
+	}
+	o.ReadCloser, o.Size = closing{io.LimitReader(o.ReadCloser, s.Length), o.ReadCloser}, s.Length
+	return o, nil
 }
 
 // frameBits returns the size of a native frame in bits: where the second begins. A single frame

@@ -15,6 +15,7 @@ type metrics struct {
 	free, total, refusing prometheus.Gauge
 	damaged               prometheus.Gauge
 	scrubbed              prometheus.Counter
+	frames                *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -33,9 +34,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		scrubbed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "aurelius_archive_scrubbed_bytes_total", Help: "Bytes that scrubbing has read.",
 		}),
+		frames: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aurelius_archive_transcoded_frames_total", Help: "Frames that were decoded and encoded anew, by result.",
+		}, []string{"result"}),
 	}
 	if r != nil {
-		r.MustRegister(m.stores, m.bytes, m.free, m.total, m.refusing, m.damaged, m.scrubbed)
+		r.MustRegister(m.stores, m.bytes, m.free, m.total, m.refusing, m.damaged, m.scrubbed, m.frames)
 	}
 	return m
 }
@@ -51,6 +55,15 @@ func (m *metrics) stored(begun time.Time, size int64, s Stored, err error) {
 		m.bytes.Add(float64(size))
 	}
 	m.stores.WithLabelValues(result).Observe(time.Since(begun).Seconds())
+}
+
+// transcoded counts a frame.
+func (m *metrics) transcoded(err error) {
+	result := "transcoded"
+	if err != nil {
+		result = errs.KindOf(err).String()
+	}
+	m.frames.WithLabelValues(result).Inc()
 }
 
 func gauge(name, help string) prometheus.Gauge {

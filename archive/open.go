@@ -54,15 +54,53 @@ func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entr
 	return &Object{ReadCloser: r, Size: n, TransferSyntax: syntax(e.TransferSyntaxUID)}, nil
 }
 
-// OpenDataset opens the bare data set in the first of the accepted transfer syntaxes that can
-// be had without decoding pixels: as stored if accepted, else converted between native
-// syntaxes. None is errs.Unsupported. No syntax given: as stored. Reading it to its end fails
-// when it is not, byte for byte, what was received.
+// OpenDataset opens the bare data set in one of the accepted transfer syntaxes: as stored if
+// that is accepted, else converted between native syntaxes, else in the first to which its
+// frames can be brought without loss. None is errs.Unsupported; frames that cannot be told apart
+// or decoded are errs.Invalid. No syntax given: as stored. Reading it to its end fails when it
+// is not, byte for byte, what was received, or a later frame cannot be decoded.
 func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted ...string) (*Object, error) {
 	to, err := Deliverable(e.TransferSyntaxUID, accepted)
+	if err == nil {
+		return a.openConverted(ctx, t, e, to)
+	}
+	var candidates []dicom.TransferSyntax
+	for _, uid := range accepted {
+		if !a.lossy(uid) {
+			candidates = append(candidates, syntax(uid))
+		}
+	}
+	if a.cfg.Codecs == nil || len(candidates) == 0 {
+		return nil, err
+	}
+	o, _, err := a.openAs(ctx, t, e, candidates)
+	return o, err
+}
+
+// OpenFileAs opens a Part 10 object in the transfer syntax, which may be a lossy one: it was
+// asked for by its name. Then the object is another one, with a SOP Instance UID of its own.
+func (a *Archive) OpenFileAs(ctx context.Context, t storage.TenantID, e index.Entry, transferSyntaxUID string) (*Object, error) {
+	if transferSyntaxUID == e.TransferSyntaxUID {
+		return a.OpenFile(ctx, t, e, 0, -1)
+	}
+	SOPInstanceUID := e.SOPInstanceUID
+	var o *Object
+	to, err := Deliverable(e.TransferSyntaxUID, []string{transferSyntaxUID})
+	if err == nil {
+		o, err = a.openConverted(ctx, t, e, to)
+	} else if a.cfg.Codecs != nil {
+		o, SOPInstanceUID, err = a.openAs(ctx, t, e, []dicom.TransferSyntax{syntax(transferSyntaxUID)})
+	}
 	if err != nil {
 		return nil, err
 	}
+	meta := dicom.AppendMeta(nil, e.SOPClassUID, SOPInstanceUID, o.TransferSyntax, "")
+	o.ReadCloser = closing{io.MultiReader(bytes.NewReader(meta), o.ReadCloser), o.ReadCloser}
+	return o, nil
+}
+
+// openConverted opens the data set as stored, or in another native syntax.
+func (a *Archive) openConverted(ctx context.Context, t storage.TenantID, e index.Entry, to dicom.TransferSyntax) (*Object, error) {
 	stored, err := a.OpenFile(ctx, t, e, e.DatasetOffset, -1)
 	if err != nil {
 		return nil, err
@@ -81,6 +119,16 @@ func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.E
 	})}, nil
 }
 
+// openAs opens the data set in the first of the candidates that its pixels can be brought to.
+func (a *Archive) openAs(ctx context.Context, t storage.TenantID, e index.Entry, candidates []dicom.TransferSyntax) (o *Object, SOPInstanceUID string, err error) {
+	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
+	r, err := a.openRecoded(ctx, t, e, candidates)
+	if err != nil {
+		return nil, "", err
+	}
+	return &Object{Size: -1, TransferSyntax: r.to, ReadCloser: pipe(r, r.write)}, r.instanceUID(), nil
+}
+
 // Deliverable picks the syntax in which an object stored in one can be delivered to somebody who
 // accepts others; errs.Unsupported when pixels would have to be decoded.
 func Deliverable(stored string, accepted []string) (dicom.TransferSyntax, error) {
@@ -95,12 +143,23 @@ func Deliverable(stored string, accepted []string) (dicom.TransferSyntax, error)
 	}
 	if known && !from.Encapsulated {
 		for _, uid := range accepted {
-			if to, ok := dicom.LookupTransferSyntax(uid); ok && !to.Encapsulated {
+			if to, ok := dicom.LookupTransferSyntax(uid); ok && nativeObjects(to) {
 				return to, nil
 			}
 		}
 	}
 	return dicom.TransferSyntax{}, errs.Errorf(errs.Unsupported, "archive.Open", "stored as %s, which was not accepted", stored)
+}
+
+// nativeObjects reports whether whole objects are written natively in the transfer syntax (PS3.5
+// A.1-A.3, A.5): not all that are not encapsulated hold pixels, JPIP refers to them.
+func nativeObjects(ts dicom.TransferSyntax) bool {
+	switch ts.UID {
+	case dicom.ImplicitVRLittleEndian.UID, dicom.ExplicitVRLittleEndian.UID,
+		dicom.DeflatedExplicitVRLittleEndian.UID, dicom.ExplicitVRBigEndian.UID:
+		return true
+	}
+	return false
 }
 
 // pipe runs write in a goroutine of its own and returns what it writes. Close ends it and waits.

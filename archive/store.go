@@ -285,6 +285,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // crcBehind returns the CRC-32C of the n bytes that follow head in a content whose checksum is
 // whole: crc(head+rest) = crc(head)*x^(8n) + crc(rest) in GF(2) modulo the polynomial.
 func crcBehind(whole uint32, head []byte, n int64) uint32 {
+	return whole ^ crcBefore(crc32.Checksum(head, castagnoli), n)
+}
+
+// crcBefore returns crc*x^(8n): what bytes with that checksum add to the one of all when n follow.
+func crcBefore(crc uint32, n int64) uint32 {
 	power, square := uint32(1)<<31, uint32(1)<<30 // x^0 and x^1, bit-reflected
 	for range 3 {                                 // x^8: a byte
 		square = multiply(square, square)
@@ -295,7 +300,7 @@ func crcBehind(whole uint32, head []byte, n int64) uint32 {
 		}
 		square = multiply(square, square)
 	}
-	return whole ^ multiply(power, crc32.Checksum(head, castagnoli))
+	return multiply(power, crc)
 }
 
 // multiply multiplies two bit-reflected polynomials modulo Castagnoli's.
