@@ -1,6 +1,7 @@
 package pixel_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -27,7 +28,7 @@ func corpus(t *testing.T) (root string, samples []testkit.Sample) {
 func TestCorpusFrames(t *testing.T) {
 	t.Parallel()
 	root, samples := corpus(t)
-	var counted, compared int
+	var counted, compared, streams int
 	for _, s := range samples {
 		if s.Pixels == nil || strings.HasPrefix(s.Path, "malformed/") {
 			continue
@@ -46,13 +47,21 @@ func TestCorpusFrames(t *testing.T) {
 			continue
 		}
 		counted++
+		if s.Pixels.StreamSHA256 != "" {
+			b, err := read(f, x, 1, s.BitsAllocated)
+			whole, cut := sha256.Sum256(b), sha256.Sum256(bytes.TrimSuffix(b, []byte{0})) // a pad byte
+			if err != nil || hex.EncodeToString(whole[:]) != s.Pixels.StreamSHA256 && hex.EncodeToString(cut[:]) != s.Pixels.StreamSHA256 {
+				t.Errorf("%s: another stream than the manifest's: %v", s.Path, err)
+			}
+			streams++
+		}
 		if plain(s) {
 			compared += compare(t, s, f, x)
 		}
 		f.Close()
 	}
-	if counted < 400 || compared < 300 {
-		t.Errorf("%d files counted, %d frames compared: the corpus has more", counted, compared)
+	if counted < 400 || compared < 300 || streams < 4 {
+		t.Errorf("%d files counted, %d frames and %d videos compared: the corpus has more", counted, compared, streams)
 	}
 }
 

@@ -28,17 +28,18 @@ type Sample struct {
 	Planar         int    `json:"planar"`
 	Expect         string `json:"expect"` // of a malformed file
 	Pixels         *struct {
-		SHA256      string            `json:"sha256"`
-		FrameSHA256 map[string]string `json:"frame_sha256"` // by 1-based frame number
-		Decoder     string            `json:"decoder"`
-		Photometric string            `json:"photometric"`
-		Shape       []int             `json:"shape"`
-		Min         float64           `json:"min"`
-		Max         float64           `json:"max"`
-		Mean        float64           `json:"mean"`
-		Lossy       bool              `json:"lossy"`
-		Tolerance   string            `json:"tolerance"`
-		Ref         string            `json:"ref"` // PNG of the first frame, below shared/data
+		SHA256       string            `json:"sha256"`
+		FrameSHA256  map[string]string `json:"frame_sha256"` // by 1-based frame number
+		Decoder      string            `json:"decoder"`
+		Photometric  string            `json:"photometric"`
+		Shape        []int             `json:"shape"`
+		Min          float64           `json:"min"`
+		Max          float64           `json:"max"`
+		Mean         float64           `json:"mean"`
+		Lossy        bool              `json:"lossy"`
+		Tolerance    string            `json:"tolerance"`
+		StreamSHA256 string            `json:"stream_sha256"` // of a video
+		Ref          string            `json:"ref"`           // PNG of the first frame, below shared/data
 	} `json:"pixels"`
 }
 
