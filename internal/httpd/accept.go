@@ -30,9 +30,10 @@ func (m MediaType) Param(name string) string {
 // Matches reports whether the range covers the media type ("image/*" covers "image/jpeg").
 func (m MediaType) Matches(mediaType string) bool { return Covers(m.Type, mediaType) }
 
-// Covers reports whether a media range without parameters covers the media type.
+// Covers reports whether a media range without parameters covers the media type. Case does not
+// matter (RFC 9110 8.3.1): video/H265 is spelled so, and what Accept read is lower case.
 func Covers(mediaRange, mediaType string) bool {
-	if mediaRange == mediaType || mediaRange == "*/*" || mediaRange == "*" {
+	if strings.EqualFold(mediaRange, mediaType) || mediaRange == "*/*" || mediaRange == "*" {
 		return true
 	}
 	major, minor, ok := strings.Cut(mediaRange, "/")

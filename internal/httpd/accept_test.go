@@ -73,7 +73,7 @@ func TestCovers(t *testing.T) {
 	}{
 		{"*/*", "image/jpeg", true}, {"image/*", "image/jpeg", true}, {"image/jpeg", "image/jpeg", true},
 		{"image/*", "video/mp4", false}, {"image/*", "imagery/x", false}, {"image", "image/jpeg", false},
-		{"image/jls", "image/jpeg", false},
+		{"image/jls", "image/jpeg", false}, {"video/h265", "video/H265", true},
 	} {
 		if got := httpd.Covers(tc.mediaRange, tc.mediaType); got != tc.want {
 			t.Errorf("Covers(%q, %q) = %v", tc.mediaRange, tc.mediaType, got)
