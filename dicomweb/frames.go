@@ -64,10 +64,15 @@ func frameList(s string, frames int) ([]int, error) {
 func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
 	h := c.Writer.Header()
 	h["Vary"] = append(h["Vary"], "Accept")
-	contentType := frameType(f.TransferSyntax)
+	is, err := s.asStream(c.Request.Context(), f)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	contentType := frameType(is)
 	single, ok := false, false
 	for _, w := range wants(c.Request) {
-		if ok = w.takesFrames(f.TransferSyntax) && (w.multipart || len(list) == 1); ok {
+		if ok = (w.takesFrames(is) || w.takesFrames(f.TransferSyntax)) && (w.multipart || len(list) == 1); ok {
 			single = !w.multipart
 			break
 		}
