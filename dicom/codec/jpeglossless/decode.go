@@ -170,6 +170,7 @@ func (dec *decoder) scan() error {
 		dec.line, dec.above = make([]uint16, n), make([]uint16, n)
 	}
 	line, above := dec.line[:n], dec.above[:n]
+	alike := c.Ss == 1 && c.Al == 0 && dec.inOrder()
 	data := s.Data()
 	var b jpegstream.Bits
 	for y := range dec.rows {
@@ -184,24 +185,29 @@ func (dec *decoder) scan() error {
 		if b, ok = differences(line, &tables, c.N, data, b); !ok || b.N < 0 {
 			return invalid("the data is damaged or cut off at row %d", y+1)
 		}
+		start, predictor := above[:c.N], c.Ss
 		if first {
-			restoreFirst(line, c.N, 1<<(s.Frame.Precision-c.Al-1))
-		} else {
-			restore(line, above, c.N, c.Ss)
+			predictor = 1
+			for i := range start {
+				start[i] = 1 << (s.Frame.Precision - c.Al - 1)
+			}
 		}
-		dec.store(line, y)
+		row := dec.out[y*dec.stride:][:dec.stride]
+		if !alike || !sum(row, line, start, dec.width) {
+			restore(line, above, start, predictor)
+			dec.store(row, line)
+		}
 		line, above = above, line
 	}
 	s.Skip(b.Pos)
 	return nil
 }
 
-// store puts a row of the scan where it belongs.
-func (dec *decoder) store(line []uint16, y int) {
+// store puts a row of the scan into the frame's.
+func (dec *decoder) store(row []byte, line []uint16) {
 	c := &dec.stream.Scan
-	row := dec.out[y*dec.stride:][:dec.stride]
 	shift := c.Al & 15
-	if samples := dec.stream.Frame.N; c.N != samples || dec.shuffled() {
+	if !dec.inOrder() {
 		for i, k := range c.Components[:c.N] {
 			at := k.Index * dec.width
 			for x := i; x < len(line); x += c.N {
@@ -210,7 +216,7 @@ func (dec *decoder) store(line []uint16, y int) {
 				if dec.width == 2 {
 					row[at+1] = byte(v >> 8)
 				}
-				at += samples * dec.width
+				at += dec.stream.Frame.N * dec.width
 			}
 		}
 		return
@@ -230,12 +236,13 @@ func (dec *decoder) store(line []uint16, y int) {
 	}
 }
 
-// shuffled reports whether the scan has its components in another order than the frame.
-func (dec *decoder) shuffled() bool {
-	for i, k := range dec.stream.Scan.Components[:dec.stream.Scan.N] {
+// inOrder reports whether the scan has all components, in the frame's order.
+func (dec *decoder) inOrder() bool {
+	c := &dec.stream.Scan
+	for i, k := range c.Components[:c.N] {
 		if k.Index != i {
-			return true
+			return false
 		}
 	}
-	return false
+	return c.N == dec.stream.Frame.N
 }

@@ -140,15 +140,21 @@ func (h *Huffman) extend(symbol byte, v int) int {
 // Long returns the entry of the code at the top of acc, however long, of which 32 bits are needed;
 // 0 when no code begins so.
 func (h *Huffman) Long(acc uint64) Entry {
+	if e := h.Fast[acc>>LookShift]; e&63 != 0 { // the code is known, its extra bits are too many
+		return h.long(acc, byte(e>>8), int(e&63))
+	}
 	top := uint32(acc >> 48)
-	for l := 1; l <= 16; l++ {
-		if top >= h.limit[l] {
-			continue
+	for l := Look + 1; l <= 16; l++ {
+		if top < h.limit[l] {
+			return h.long(acc, h.values[(int(top>>(16-l))+h.offset[l])&255], l)
 		}
-		symbol := h.values[(int(top>>(16-l))+h.offset[l])&255]
-		s := int(symbol & 15)
-		v := int(acc << l >> 1 >> (63 - s))
-		return entry(symbol, l+s, h.extend(symbol, v))
 	}
 	return 0
+}
+
+// long returns the entry of a symbol whose code of this length is at the top of acc.
+func (h *Huffman) long(acc uint64, symbol byte, length int) Entry {
+	s := int(symbol & 15)
+	v := int(acc << (length & 63) >> 1 >> (63 - s))
+	return entry(symbol, length+s, h.extend(symbol, v))
 }
