@@ -1,0 +1,37 @@
+package codectest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
+	"github.com/aurelius-imaging/aurelius/dicom/vr"
+)
+
+// Write makes a Part 10 file of one encoded frame, for other programs to read.
+func Write(t testing.TB, path string, ts dicom.TransferSyntax, d codec.Description, encoded []byte) {
+	t.Helper()
+	meta, ds := &dicom.Dataset{}, &dicom.Dataset{}
+	meta.SetInts(tag.FileMetaInformationGroupLength, 0)
+	meta.SetElement(dicom.Element{Tag: tag.FileMetaInformationVersion, VR: vr.OB, Value: []byte{0, 1}})
+	meta.SetUID(tag.MediaStorageSOPClassUID, uid.SecondaryCaptureImageStorage)
+	meta.SetUID(tag.MediaStorageSOPInstanceUID, "1.2.3.4")
+	meta.SetUID(tag.TransferSyntaxUID, ts.UID)
+	meta.SetUID(tag.ImplementationClassUID, "1.2.3")
+	ds.SetUID(tag.SOPClassUID, uid.SecondaryCaptureImageStorage)
+	ds.SetUID(tag.SOPInstanceUID, "1.2.3.4")
+	d.Apply(ds)
+	ds.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Fragments: [][]byte{nil, encoded}})
+	ds.Sort()
+	f := dicom.File{Meta: meta, Dataset: ds, TransferSyntax: ts}
+	b, err := f.Bytes()
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
