@@ -14,6 +14,9 @@ import (
 // still be drawn in a second.
 const MaxPoints = 1 << 20
 
+// MaxTexts bounds its text objects.
+const MaxTexts = 1 << 12
+
 // Units says what coordinates count (PS3.3 C.10.5.1.2).
 type Units string
 
@@ -72,16 +75,22 @@ type Graphic struct {
 	Style  Style
 }
 
-func readAnnotation(item *dicom.Dataset, budget *int) (Annotation, error) {
+// budget is what is left of the points and texts of a state.
+type budget struct{ points, texts int }
+
+func readAnnotation(item *dicom.Dataset, left *budget) (Annotation, error) {
 	a := Annotation{Images: iod.ReadReferences(item, tag.ReferencedImageSequence), Layer: item.Text(tag.GraphicLayer)}
 	for _, t := range item.Items(tag.TextObjectSequence) {
+		if left.texts--; left.texts < 0 {
+			return a, errs.Errorf(errs.Exhausted, "pr.Read", "the presentation state has more than %d texts", MaxTexts)
+		}
 		if text, ok := readText(t); ok {
 			a.Texts = append(a.Texts, text)
 		}
 	}
 	for _, g := range item.Items(tag.GraphicObjectSequence) {
 		graphic, ok := readGraphic(g)
-		if *budget -= len(graphic.Points); *budget < 0 {
+		if left.points -= len(graphic.Points) + 1; left.points < 0 {
 			return a, errs.Errorf(errs.Exhausted, "pr.Read", "the presentation state draws more than %d points", MaxPoints)
 		}
 		if ok {

@@ -144,9 +144,9 @@ func Read(d *dicom.Dataset) (*State, error) {
 		}
 	}
 	s.Layers = readLayers(d)
-	budget := MaxPoints
+	left := budget{MaxPoints, MaxTexts}
 	for _, item := range d.Items(tag.GraphicAnnotationSequence) {
-		a, err := readAnnotation(item, &budget)
+		a, err := readAnnotation(item, &left)
 		if err != nil {
 			return nil, err
 		}
