@@ -4,6 +4,7 @@ package codectest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,40 +28,57 @@ type Image struct {
 // Open reads an image; the test fails when it has no frames.
 func Open(t testing.TB, elem ...string) *Image {
 	t.Helper()
-	path := filepath.Join(elem...)
-	b, err := os.ReadFile(path)
+	m, err := Read(filepath.Join(elem...))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// Read reads an image; no frames are an error.
+func Read(path string) (*Image, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
 	h, err := dicom.ReadHeader(bytes.NewReader(b), dicom.Source{Lenient: true}, dicom.Limits{})
 	if err != nil {
-		t.Fatal(path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if h.TransferSyntax.Deflated {
 		inflated, err := io.ReadAll(flate.NewReader(bytes.NewReader(b[h.DatasetOffset:])))
 		if err != nil {
-			t.Fatal(path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		b = append(b[:h.DatasetOffset:h.DatasetOffset], inflated...)
 	}
 	index, err := pixel.Index(h)
-	if err != nil {
-		t.Fatal(path, err)
+	if err != nil || index == nil {
+		return nil, fmt.Errorf("%s has no frames: %w", path, err)
 	}
 	d, err := codec.Describe(h.Dataset, h.Pixel.Tag)
 	if err != nil {
-		t.Fatal(path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Image{Description: d, Header: h, Index: index, bytes: b}
+	return &Image{Description: d, Header: h, Index: index, bytes: b}, nil
 }
 
 // Encoded returns the bytes of frame n (1-based) as the archive hands them to a codec: fragments
 // joined; native ones in little endian and from the first bit of a byte.
 func (m *Image) Encoded(t testing.TB, n int) []byte {
 	t.Helper()
-	spans, bit, err := m.Index.Frame(n)
+	b, err := m.Frame(n)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return b
+}
+
+// Frame is Encoded outside a test.
+func (m *Image) Frame(n int) ([]byte, error) {
+	spans, bit, err := m.Index.Frame(n)
+	if err != nil {
+		return nil, err
 	}
 	var b []byte
 	for _, s := range spans {
@@ -81,5 +99,5 @@ func (m *Image) Encoded(t testing.TB, n int) []byte {
 			}
 		}
 	}
-	return b
+	return b, nil
 }
