@@ -1,0 +1,112 @@
+package render
+
+import (
+	"encoding/binary"
+	"image"
+
+	"golang.org/x/image/draw"
+)
+
+// scale resizes a picture of n bytes a pixel, rows without gaps. What becomes smaller both ways is
+// averaged over the area of each new pixel: every sample counts, none twice. Else it is
+// interpolated with Catmull-Rom.
+func scale(dst []uint8, to image.Point, src []uint8, from image.Point, n int) {
+	if to.X <= from.X && to.Y <= from.Y {
+		reduce(dst, to, src, from, n)
+		return
+	}
+	var in image.Image = &image.Gray{Pix: src, Stride: from.X, Rect: image.Rectangle{Max: from}}
+	if n == 4 {
+		in = &image.RGBA{Pix: src, Stride: 4 * from.X, Rect: image.Rectangle{Max: from}}
+	}
+	out := &image.RGBA{Pix: dst, Stride: 4 * to.X, Rect: image.Rectangle{Max: to}}
+	if n == 1 { // the library is fast into RGBA only
+		out = image.NewRGBA(out.Rect)
+	}
+	draw.CatmullRom.Scale(out, out.Rect, in, in.Bounds(), draw.Src, nil)
+	if n == 1 {
+		for i := range dst {
+			dst[i] = out.Pix[4*i]
+		}
+	}
+}
+
+// share is the part of a source row or column that goes into a new one: weights over 256 parts.
+type share struct {
+	first   int
+	weights []uint16
+}
+
+// shares divides from rows or columns among to, exactly: rounding errors are passed on, so that
+// the weights of each sum up to 256.
+func shares(from, to int) []share {
+	out := make([]share, to)
+	for i := range out {
+		// New pixel i covers [i*from, (i+1)*from) in units of 1/to of a source pixel.
+		low, high := i*from, (i+1)*from
+		first, last := low/to, (high-1)/to
+		weights := make([]uint16, last-first+1)
+		given, covered := 0, 0
+		for k := range weights {
+			begin, end := max((first+k)*to, low), min((first+k+1)*to, high)
+			covered += end - begin
+			part := (covered*256 + from/2) / from
+			weights[k] = uint16(part - given)
+			given = part
+		}
+		out[i] = share{first, weights}
+	}
+	return out
+}
+
+const lanes = 0x00FF00FF00FF00FF
+
+// reduce averages. Rows are summed eight bytes at a time in lanes of 16 bits, which 255*256 fits
+// into; then columns.
+func reduce(dst []uint8, to image.Point, src []uint8, from image.Point, n int) {
+	rows, columns := shares(from.Y, to.Y), shares(from.X, to.X)
+	stride := from.X * n
+	padded := (stride + 7) &^ 7
+	even, odd := make([]uint64, padded/8), make([]uint64, padded/8)
+	sums := make([]uint16, padded)
+	var tail [8]uint8
+	for y, s := range rows {
+		clear(even)
+		clear(odd)
+		for k, weight := range s.weights {
+			if weight == 0 {
+				continue
+			}
+			row, w := src[(s.first+k)*stride:][:stride], uint64(weight)
+			i := 0
+			for ; len(row) >= 8; row, i = row[8:], i+1 {
+				v := binary.LittleEndian.Uint64(row)
+				even[i] += v & lanes * w
+				odd[i] += v >> 8 & lanes * w
+			}
+			if len(row) > 0 {
+				copy(tail[:], row)
+				v := binary.LittleEndian.Uint64(tail[:])
+				even[i] += v & lanes * w
+				odd[i] += v >> 8 & lanes * w
+			}
+		}
+		for i := range even {
+			e, o, out := even[i], odd[i], sums[8*i:][:8]
+			out[0], out[1], out[2], out[3] = uint16(e), uint16(o), uint16(e>>16), uint16(o>>16)
+			out[4], out[5], out[6], out[7] = uint16(e>>32), uint16(o>>32), uint16(e>>48), uint16(o>>48)
+		}
+		out := dst[y*to.X*n:][:to.X*n]
+		for x, c := range columns {
+			for b := range n {
+				var sum uint32
+				at := c.first*n + b
+				for _, w := range c.weights {
+					sum += uint32(sums[at]) * uint32(w)
+					at += n
+				}
+				out[x*n+b] = uint8((sum + 1<<15) >> 16)
+			}
+		}
+	}
+}
