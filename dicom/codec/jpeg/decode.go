@@ -38,9 +38,8 @@ type decoder struct {
 	block       [64]int32
 	edge        [8 * 24]byte // a block that does not lie in the frame as a whole
 	planes      []byte
-	coefs       []int16
-	rows        [3][]byte // for upsampling
-	words       [3][]uint16
+	coefs       []quantised // of a progressive image
+	words       [3][]uint16 // rows, for upsampling
 	progressive bool
 	eobrun      int
 }
@@ -52,13 +51,13 @@ type component struct {
 	across, down  int // blocks, where it is alone in a scan (T.81 A.2.2)
 	up            upsampling
 
-	dst        []byte // where its first sample goes: the frame, or its plane
-	stride     int    // bytes
-	layout     layout
-	dw, dh     int  // samples that dst has room for
-	direct     bool // dst is the frame
-	coefs      []int16
-	coefAcross int // blocks of a row of coefs
+	dst    []byte // where its first sample goes: the frame, or its plane
+	stride int    // bytes
+	layout layout
+	dw, dh int  // samples that dst has room for
+	direct bool // dst is the frame
+	coefs  []quantised
+	padded int // blocks across, where it is interleaved
 
 	quant   [64]int32 // in zigzag order
 	latched bool      // quant is what the first scan found (T.81 B.2.4.1)
@@ -91,7 +90,7 @@ func (dec *decoder) release() {
 	if cap(dec.planes) > keepPlanes {
 		dec.planes = nil
 	}
-	if 2*cap(dec.coefs) > keepPlanes {
+	if quantisedSize*cap(dec.coefs) > keepPlanes {
 		dec.coefs = nil
 	}
 }
@@ -268,8 +267,8 @@ func (dec *decoder) layOut(frame codec.Frame) error {
 			mcusX, mcusY, c.h, c.v, hmax, vmax = c.across, c.down, 1, 1, 1, 1
 		}
 		c.up = newUpsampling(hmax/c.h, vmax/c.v, c.width)
-		c.coefAcross = mcusX * c.h
-		coefs += 64 * c.coefAcross * mcusY * c.v
+		c.padded = mcusX * c.h
+		coefs += c.padded * mcusY * c.v
 		c.layout = bytes1
 		if f.Precision > 8 {
 			c.layout = words
@@ -298,7 +297,7 @@ func (dec *decoder) layOut(frame codec.Frame) error {
 			planes += len(c.dst)
 		}
 		if dec.progressive {
-			c.coefs = dec.coefs[coefs : coefs+64*c.coefAcross*mcusY*c.v]
+			c.coefs = dec.coefs[coefs : coefs+c.padded*mcusY*c.v]
 			coefs += len(c.coefs)
 		}
 	}
@@ -347,34 +346,26 @@ func (dec *decoder) upsample(frame codec.Frame) {
 		if c.direct {
 			continue
 		}
-		room := c.width * c.up.h
-		if c.layout == words {
-			for k := range dec.words {
-				dec.words[k] = grow(dec.words[k], room)
-			}
-		} else {
-			dec.rows[0] = grow(dec.rows[0], room)
+		line := frame.Columns * dec.n
+		for k := range dec.words {
+			dec.words[k] = grow(dec.words[k], f.Columns)
 		}
 		for y := range f.Rows {
 			near, far := c.up.rows(y, c.height)
 			a, b := c.dst[near*c.stride:], c.dst[far*c.stride:]
-			if c.layout == words {
-				row, n, m := dec.words[0], dec.words[1][:c.width], dec.words[2][:c.width]
-				for x := range n {
-					n[x], m[x] = binary.LittleEndian.Uint16(a[2*x:]), binary.LittleEndian.Uint16(b[2*x:])
-				}
-				upsample(c.up, row, n, m, y&1 == 1)
-				out := frame.Data[2*(y*frame.Columns*dec.n+i):]
-				for x, v := range row[:f.Columns] {
-					binary.LittleEndian.PutUint16(out[2*dec.n*x:], v)
-				}
+			if c.layout == bytes1 {
+				out := frame.Data[y*line+i:][:3*f.Columns-2]
+				upsample(c.up, out, 3, a[:c.width], b[:c.width], y&1 == 1)
 				continue
 			}
-			row := dec.rows[0]
-			upsample(c.up, row, a[:c.width], b[:c.width], y&1 == 1)
-			out := frame.Data[y*frame.Columns*dec.n+i:]
-			for x, v := range row[:f.Columns] {
-				out[3*x] = v
+			row, n, m := dec.words[0], dec.words[1][:c.width], dec.words[2][:c.width]
+			for x := range n {
+				n[x], m[x] = binary.LittleEndian.Uint16(a[2*x:]), binary.LittleEndian.Uint16(b[2*x:])
+			}
+			upsample(c.up, row, 1, n, m, y&1 == 1)
+			out := frame.Data[2*(y*line+i):]
+			for x, v := range row {
+				binary.LittleEndian.PutUint16(out[6*x:], v)
 			}
 		}
 	}

@@ -145,7 +145,7 @@ func encode(dst []byte, f codec.Frame, e encoding) ([]byte, error) {
 	c.encoding, c.frame = e, f
 	dst = c.encode(dst)
 	c.frame = codec.Frame{}
-	if cap(c.blocks)*136 > keepPlanes {
+	if quantisedSize*cap(c.blocks) > keepPlanes {
 		c.blocks = nil
 	}
 	coders.Put(c)

@@ -1,6 +1,10 @@
 package jpeg
 
-import "github.com/aurelius-imaging/aurelius/dicom/codec/internal/jpegstream"
+import (
+	"math/bits"
+
+	"github.com/aurelius-imaging/aurelius/dicom/codec/internal/jpegstream"
+)
 
 // progressiveScan decodes a scan of the progressive process (T.81 G.2) into the coefficients.
 func (dec *decoder) progressiveScan() (jpegstream.Bits, error) {
@@ -30,21 +34,20 @@ func (dec *decoder) progressiveScan() (jpegstream.Bits, error) {
 		}
 	}
 	return dec.mcus(func(b jpegstream.Bits, comp *component, x, y int) (jpegstream.Bits, error) {
-		at := 64 * (y*comp.coefAcross + x)
-		coefs := (*[64]int16)(comp.coefs[at : at+64])
+		q := &comp.coefs[y*comp.padded+x]
 		ok := true
 		switch {
 		case c.Ss > 0 && c.Ah == 0:
-			b, ok = dec.acFirst(b, comp.ac, coefs)
+			b, ok = dec.acFirst(b, comp.ac, q)
 		case c.Ss > 0:
-			b, ok = dec.acRefine(b, comp.ac, coefs)
+			b, ok = dec.acRefine(b, comp.ac, q)
 		case c.Ah == 0:
-			b, ok = dec.dcFirst(b, comp, coefs)
+			b, ok = dec.dcFirst(b, comp, q)
 		default: // G.1.2.1.1
 			if b.N < 32 {
 				b = b.Fill(dec.data)
 			}
-			coefs[0] |= int16(b.Peek(1) << c.Al)
+			q.coef[0] |= int16(b.Peek(1) << c.Al)
 			b = b.Drop(1)
 		}
 		if !ok {
@@ -66,18 +69,18 @@ func (dec *decoder) next(b jpegstream.Bits, h *jpegstream.Huffman) (jpegstream.B
 	return b.Take(e), e
 }
 
-func (dec *decoder) dcFirst(b jpegstream.Bits, c *component, coefs *[64]int16) (jpegstream.Bits, bool) {
+func (dec *decoder) dcFirst(b jpegstream.Bits, c *component, q *quantised) (jpegstream.Bits, bool) {
 	b, e := dec.next(b, c.dc)
 	if e == 0 {
 		return b, false
 	}
 	c.pred += e.Value()
-	coefs[0] = int16(c.pred << dec.stream.Scan.Al)
+	q.coef[0] = int16(c.pred << dec.stream.Scan.Al)
 	return b, true
 }
 
 // acFirst decodes a band's first bits (T.81 G.1.2.2).
-func (dec *decoder) acFirst(b jpegstream.Bits, ac *jpegstream.Huffman, coefs *[64]int16) (jpegstream.Bits, bool) {
+func (dec *decoder) acFirst(b jpegstream.Bits, ac *jpegstream.Huffman, q *quantised) (jpegstream.Bits, bool) {
 	if dec.eobrun > 0 {
 		dec.eobrun--
 		return b, true
@@ -101,26 +104,27 @@ func (dec *decoder) acFirst(b jpegstream.Bits, ac *jpegstream.Huffman, coefs *[6
 		if k += run; k > se {
 			return b, false
 		}
-		coefs[zigzag[k&63]&63] = int16(e.Value() << al)
+		q.coef[k&63] = int16(e.Value() << al)
+		q.mask |= 1 << k
 	}
 	return b, true
 }
 
 // endOfBand reads the length of a run of blocks whose band is over (T.81 Figure G.3).
-func (dec *decoder) endOfBand(b jpegstream.Bits, bits int) (jpegstream.Bits, int) {
-	n := 1 << bits
-	if bits > 0 {
+func (dec *decoder) endOfBand(b jpegstream.Bits, size int) (jpegstream.Bits, int) {
+	n := 1 << size
+	if size > 0 {
 		if b.N < 32 {
 			b = b.Fill(dec.data)
 		}
-		n += int(b.Peek(bits))
-		b = b.Drop(bits)
+		n += int(b.Peek(size))
+		b = b.Drop(size)
 	}
 	return b, n
 }
 
 // acRefine decodes one more bit of a band (T.81 G.1.2.3).
-func (dec *decoder) acRefine(b jpegstream.Bits, ac *jpegstream.Huffman, coefs *[64]int16) (jpegstream.Bits, bool) {
+func (dec *decoder) acRefine(b jpegstream.Bits, ac *jpegstream.Huffman, q *quantised) (jpegstream.Bits, bool) {
 	se, bit := dec.stream.Scan.Se, int16(1)<<dec.stream.Scan.Al
 	k := dec.stream.Scan.Ss
 	if dec.eobrun == 0 {
@@ -137,18 +141,19 @@ func (dec *decoder) acRefine(b jpegstream.Bits, ac *jpegstream.Huffman, coefs *[
 			if size > 1 {
 				return b, false
 			}
-			b, k = dec.refine(b, coefs, k, run, bit)
+			b, k = dec.refine(b, q, k, run, bit)
 			if size == 0 {
 				continue
 			}
 			if k > se {
 				return b, false
 			}
-			coefs[zigzag[k&63]&63] = int16(e.Value()) * bit
+			q.coef[k&63] = int16(e.Value()) * bit
+			q.mask |= 1 << k
 		}
 	}
 	if dec.eobrun > 0 {
-		b, _ = dec.refine(b, coefs, k, 64, bit)
+		b, _ = dec.refine(b, q, k, 64, bit)
 		dec.eobrun--
 	}
 	return b, true
@@ -156,20 +161,19 @@ func (dec *decoder) acRefine(b jpegstream.Bits, ac *jpegstream.Huffman, coefs *[
 
 // refine corrects the coefficients that are known, from k on, and passes over run others. It
 // returns the place of the one behind them.
-func (dec *decoder) refine(b jpegstream.Bits, coefs *[64]int16, k, run int, bit int16) (jpegstream.Bits, int) {
-	for ; k <= dec.stream.Scan.Se; k++ {
-		p := &coefs[zigzag[k&63]&63]
-		if *p == 0 {
-			if run == 0 {
-				break
-			}
-			run--
-			continue
+func (dec *decoder) refine(b jpegstream.Bits, q *quantised, k, run int, bit int16) (jpegstream.Bits, int) {
+	known := q.mask & (1<<(dec.stream.Scan.Se+1) - 1) >> k
+	for known != 0 {
+		zeros := bits.TrailingZeros64(known)
+		if zeros > run {
+			break
 		}
+		run -= zeros
+		k += zeros
 		if b.N < 32 {
 			b = b.Fill(dec.data)
 		}
-		if b.Peek(1) == 1 && *p&bit == 0 {
+		if p := &q.coef[k&63]; b.Peek(1) == 1 && *p&bit == 0 {
 			if *p > 0 {
 				*p += bit
 			} else {
@@ -177,8 +181,10 @@ func (dec *decoder) refine(b jpegstream.Bits, coefs *[64]int16, k, run int, bit 
 			}
 		}
 		b = b.Drop(1)
+		k++
+		known = known >> zeros >> 1
 	}
-	return b, k
+	return b, k + run
 }
 
 // transform turns all coefficients into samples.
@@ -187,15 +193,13 @@ func (dec *decoder) transform() {
 		c := &dec.comps[i]
 		for y := range c.down {
 			for x := range c.across {
-				coefs := c.coefs[64*(y*c.coefAcross+x):][:64]
-				last := 0
-				for k, n := range zigzag {
-					if v := coefs[n&63]; v != 0 {
-						dec.block[n&63] = int32(v) * c.quant[k]
-						last = k
-					}
+				q := &c.coefs[y*c.padded+x]
+				dec.block[0] = int32(q.coef[0]) * c.quant[0]
+				for mask := q.mask; mask != 0; mask &= mask - 1 {
+					k := bits.TrailingZeros64(mask) & 63
+					dec.block[zigzag[k]&63] = int32(q.coef[k]) * c.quant[k]
 				}
-				dec.put(c, x, y, last)
+				dec.put(c, x, y, bits.Len64(q.mask|1)-1)
 			}
 		}
 	}

@@ -48,12 +48,6 @@ func (q *quantiser) set(table, quality int) {
 	}
 }
 
-// quantised is a block as it is encoded: coefficients in zigzag order.
-type quantised struct {
-	mask uint64 // bit k: coefficient k is not zero
-	coef [64]int16
-}
-
 // quantise rounds the coefficients that forward left in b to the nearest step.
 func (q *quantiser) quantise(b *[64]int32, to *quantised) {
 	var mask uint64

@@ -86,7 +86,7 @@ func (dec *decoder) mcus(block func(b jpegstream.Bits, c *component, x, y int) (
 	alone := s.Scan.N == 1
 	across, down := first.across, first.down
 	if !alone {
-		across, down = first.coefAcross/first.h, ceil(first.down, first.v)
+		across, down = first.padded/first.h, ceil(first.down, first.v)
 	}
 	left, restarts := s.RestartInterval, 0
 	for my := range down {

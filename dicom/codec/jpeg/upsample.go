@@ -38,68 +38,68 @@ func (u upsampling) rows(y, height int) (near, far int) {
 }
 
 // upsample makes a row of the frame, dst, of the rows of a component; odd says that it is the
-// second one of a pair. dst has room for the factor times their samples.
-func upsample[T sample](u upsampling, dst, near, far []T, odd bool) {
+// second one of a pair. Its samples are step apart and go to the end of dst.
+func upsample[T sample](u upsampling, dst []T, step int, near, far []T, odd bool) {
 	switch {
 	case !u.filter:
-		repeat(dst, near, u.h)
+		repeat(dst, step, near, u.h)
 	case u.h == 1:
 		bias := 1
 		if odd {
 			bias = 2
 		}
-		for i := range dst[:len(near)] {
-			dst[i] = T((3*int(near[i]) + int(far[i]) + bias) >> 2)
+		for i, v := range near {
+			dst[i*step] = T((3*int(v) + int(far[i]) + bias) >> 2)
 		}
 	case u.v == 1:
-		triangle1(dst, near)
+		triangle1(dst, step, near)
 	default:
-		triangle2(dst, near, far)
+		triangle2(dst, step, near, far)
 	}
 }
 
-func repeat[T sample](dst, src []T, n int) {
-	if n == 1 {
-		copy(dst, src)
-		return
-	}
-	for i, v := range src {
-		for j := range n {
-			dst[i*n+j] = v
+func repeat[T sample](dst []T, step int, src []T, n int) {
+	o := 0
+	for _, v := range src {
+		for j := 0; j < n && o < len(dst); j++ {
+			dst[o] = v
+			o += step
 		}
 	}
 }
 
 // triangle1 doubles a row of three or more samples.
-func triangle1[T sample](dst, src []T) {
+func triangle1[T sample](dst []T, step int, src []T) {
 	n := len(src)
-	dst = dst[:2*n]
-	this, next := int(src[0]), int(src[1])
-	dst[0], dst[1] = src[0], T((3*this+next+2)>>2)
-	last := this
-	this = next
-	for i := 1; i < n-1; i++ {
-		next = int(src[i+1])
-		d := dst[2*i : 2*i+2 : 2*i+2]
-		d[0], d[1] = T((3*this+last+1)>>2), T((3*this+next+2)>>2)
+	last, this := int(src[0]), int(src[1])
+	dst[0], dst[step] = src[0], T((3*last+this+2)>>2)
+	o := 2 * step
+	for _, v := range src[2:] {
+		next := int(v)
+		dst[o], dst[o+step] = T((3*this+last+1)>>2), T((3*this+next+2)>>2)
+		o += 2 * step
 		last, this = this, next
 	}
-	dst[2*n-2], dst[2*n-1] = T((3*this+last+1)>>2), src[n-1]
+	dst[o] = T((3*this + last + 1) >> 2)
+	if o += step; o < len(dst) { // not where the row is odd
+		dst[o] = src[n-1]
+	}
 }
 
 // triangle2 doubles a row of three or more samples, mixed with the row beyond.
-func triangle2[T sample](dst, near, far []T) {
-	n := len(near)
-	dst, far = dst[:2*n], far[:n]
-	this, next := 3*int(near[0])+int(far[0]), 3*int(near[1])+int(far[1])
-	dst[0], dst[1] = T((4*this+8)>>4), T((3*this+next+7)>>4)
-	last := this
-	this = next
-	for i := 1; i < n-1; i++ {
-		next = 3*int(near[i+1]) + int(far[i+1])
-		d := dst[2*i : 2*i+2 : 2*i+2]
-		d[0], d[1] = T((3*this+last+8)>>4), T((3*this+next+7)>>4)
+func triangle2[T sample](dst []T, step int, near, far []T) {
+	far = far[:len(near)]
+	last, this := 3*int(near[0])+int(far[0]), 3*int(near[1])+int(far[1])
+	dst[0], dst[step] = T((4*last+8)>>4), T((3*last+this+7)>>4)
+	o := 2 * step
+	for i := 2; i < len(near); i++ {
+		next := 3*int(near[i]) + int(far[i])
+		dst[o], dst[o+step] = T((3*this+last+8)>>4), T((3*this+next+7)>>4)
+		o += 2 * step
 		last, this = this, next
 	}
-	dst[2*n-2], dst[2*n-1] = T((3*this+last+8)>>4), T((4*this+7)>>4)
+	dst[o] = T((3*this + last + 8) >> 4)
+	if o += step; o < len(dst) {
+		dst[o] = T((4*this + 7) >> 4)
+	}
 }

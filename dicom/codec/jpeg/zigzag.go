@@ -12,3 +12,11 @@ var zigzag = [64]uint8{
 	58, 59, 52, 45, 38, 31, 39, 46,
 	53, 60, 61, 54, 47, 55, 62, 63,
 }
+
+// quantised is a block as it is in the codestream: coefficients in zigzag order.
+type quantised struct {
+	mask uint64 // bit k, but for DC: coefficient k may be other than zero
+	coef [64]int16
+}
+
+const quantisedSize = 8 + 2*64
