@@ -53,8 +53,11 @@ func Read(path string) (*Image, error) {
 		b = append(b[:h.DatasetOffset:h.DatasetOffset], inflated...)
 	}
 	index, err := pixel.Index(h)
-	if err != nil || index == nil {
-		return nil, fmt.Errorf("%s has no frames: %w", path, err)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if index == nil {
+		return nil, fmt.Errorf("%s has no frames", path)
 	}
 	d, err := codec.Describe(h.Dataset, h.Pixel.Tag)
 	if err != nil {
