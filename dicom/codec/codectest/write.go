@@ -24,6 +24,9 @@ func Write(t testing.TB, path string, ts dicom.TransferSyntax, d codec.Descripti
 	ds.SetUID(tag.SOPClassUID, uid.SecondaryCaptureImageStorage)
 	ds.SetUID(tag.SOPInstanceUID, "1.2.3.4")
 	d.Apply(ds)
+	if len(encoded)%2 == 1 { // PS3.5 A.4
+		encoded = append(encoded[:len(encoded):len(encoded)], 0)
+	}
 	ds.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Fragments: [][]byte{nil, encoded}})
 	ds.Sort()
 	f := dicom.File{Meta: meta, Dataset: ds, TransferSyntax: ts}
