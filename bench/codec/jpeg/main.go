@@ -21,11 +21,10 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/ycc"
-	"github.com/aurelius-imaging/aurelius/dicom/pixel"
 )
 
 // files of the corpus, of which the first frame is decoded.
@@ -95,10 +94,11 @@ func run(shared, python string, rounds int, encode bool) error {
 	if encode {
 		return pictures(frames, rounds)
 	}
+	decoder := jpeg.Extended()
 	ours := make([]float64, len(frames))
 	for i, f := range frames {
 		buf := f.decoded.Data
-		ours[i] = least(rounds, func() { _, _ = jpeg.Extended.Decode(f.encoded, f.d, buf) })
+		ours[i] = least(rounds, func() { _, _ = decoder.Decode(f.encoded, f.d, buf) })
 	}
 	dcmtk, err := dcmtk(dir, args)
 	if err != nil {
@@ -167,29 +167,15 @@ func pictures(frames []frame, rounds int) error {
 
 // open reads a file and decodes its first frame.
 func open(path string) (f frame, err error) {
-	b, err := os.ReadFile(path)
+	m, err := codectest.Read(path)
 	if err != nil {
 		return f, err
 	}
-	h, err := dicom.ReadHeader(bytes.NewReader(b), dicom.Source{Lenient: true}, dicom.Limits{})
-	if err != nil {
+	if f.encoded, err = m.Frame(1); err != nil {
 		return f, err
 	}
-	index, err := pixel.Index(h)
-	if err != nil {
-		return f, err
-	}
-	spans, _, err := index.Frame(1)
-	if err != nil {
-		return f, err
-	}
-	for _, s := range spans {
-		f.encoded = append(f.encoded, b[s.Offset:s.Offset+s.Length]...)
-	}
-	if f.d, err = codec.Describe(h.Dataset, h.Pixel.Tag); err != nil {
-		return f, err
-	}
-	f.decoded, err = jpeg.Extended.Decode(f.encoded, f.d, nil)
+	f.d = m.Description
+	f.decoded, err = jpeg.Extended().Decode(f.encoded, f.d, nil)
 	return f, err
 }
 

@@ -29,14 +29,14 @@ func BenchmarkDecode(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			m := codectest.Open(b, testkit.Shared(b), c.path)
 			src := m.Encoded(b, 1)
-			f, err := jpeg.Extended.Decode(src, m.Description, nil)
+			f, err := jpeg.Extended().Decode(src, m.Description, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.SetBytes(int64(len(f.Data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if f, err = jpeg.Extended.Decode(src, m.Description, f.Data); err != nil {
+				if f, err = jpeg.Extended().Decode(src, m.Description, f.Data); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -48,7 +48,7 @@ func BenchmarkEncode(b *testing.B) {
 	for _, c := range contents[:len(contents)-1] {
 		b.Run(c.name, func(b *testing.B) {
 			m := codectest.Open(b, testkit.Shared(b), c.path)
-			f, err := jpeg.Extended.Decode(m.Encoded(b, 1), m.Description, nil)
+			f, err := jpeg.Extended().Decode(m.Encoded(b, 1), m.Description, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func BenchmarkEncode(b *testing.B) {
 			b.ReportAllocs()
 			var dst []byte
 			for b.Loop() {
-				if dst, err = jpeg.Extended.Encode(dst[:0], f, codec.Options{}); err != nil {
+				if dst, err = jpeg.Extended().Encode(dst[:0], f, codec.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

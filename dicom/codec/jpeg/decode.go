@@ -6,6 +6,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/internal/jpegstream"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
@@ -107,6 +108,9 @@ func (dec *decoder) decode(src []byte, d codec.Description, buf []byte) (codec.F
 	if !more {
 		return codec.Frame{}, invalid("no scan")
 	}
+	if s.Frame.Process == jpegstream.SOF3 { // DCMTK and GDCM read it whatever the syntax is
+		return jpeglossless.Process14().Decode(src, d, buf)
+	}
 	d, err = describe(s, d, len(src))
 	if err != nil {
 		return codec.Frame{}, err
@@ -155,9 +159,6 @@ func (dec *decoder) decode(src []byte, d codec.Description, buf []byte) (codec.F
 // returns what the samples will be.
 func describe(s *jpegstream.Stream, d codec.Description, size int) (codec.Description, error) {
 	f := &s.Frame
-	if f.Process == jpegstream.SOF0+3 {
-		return d, unsupported("a lossless codestream (SOF3) in a syntax of the DCT processes is not decoded")
-	}
 	if f.Precision != 8 && f.Precision != 12 {
 		return d, invalid("samples of %d bits", f.Precision)
 	}

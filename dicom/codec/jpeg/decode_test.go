@@ -12,6 +12,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
@@ -28,7 +29,7 @@ func fixture(t testing.TB, name string) []byte {
 
 func decode(t *testing.T, src []byte, d codec.Description) codec.Frame {
 	t.Helper()
-	f, err := jpeg.Baseline.Decode(src, d, nil)
+	f, err := jpeg.Baseline().Decode(src, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,11 +208,23 @@ func TestBits(t *testing.T) {
 	}
 }
 
+// A lossless codestream under a DCT syntax.
+func TestLossless(t *testing.T) {
+	f := codectest.Draw(codectest.Grey(rows, columns, 12, 16, 0), "natural")
+	src, err := jpeglossless.Process14().Encode(nil, f, codec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := decode(t, src, f.Description); !bytes.Equal(got.Data, f.Data) {
+		t.Error("other samples")
+	}
+}
+
 // A tile at a slide's edge may be cut off; all else keeps to the header.
 func TestSize(t *testing.T) {
 	src := fixture(t, "420")
 	whole := decode(t, src, codectest.Color(rows, columns, 8, 8, "YBR_FULL_422"))
-	f, err := jpeg.Baseline.Decode(src, codectest.Color(40, 50, 8, 8, "YBR_FULL_422"), bytes.Repeat([]byte{9}, 40*50*3))
+	f, err := jpeg.Baseline().Decode(src, codectest.Color(40, 50, 8, 8, "YBR_FULL_422"), bytes.Repeat([]byte{9}, 40*50*3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +246,7 @@ func TestSize(t *testing.T) {
 		codectest.Color(3000, 3000, 8, 8, "YBR_FULL_422"), // no tile is so large
 		codectest.Grey(rows, columns, 8, 8, 0), codectest.Color(rows, columns, 32, 32, "RGB"),
 	} {
-		if _, err := jpeg.Baseline.Decode(src, d, nil); !errs.Is(err, errs.Invalid) {
+		if _, err := jpeg.Baseline().Decode(src, d, nil); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%+v: %v, want invalid", d, err)
 		}
 	}
@@ -256,7 +269,7 @@ func TestRefuse(t *testing.T) {
 		want errs.Kind
 	}{
 		{"arithmetic coding", fixture(t, "arithmetic"), errs.Unsupported},
-		{"lossless", with(sof+1, 0xC3), errs.Unsupported},
+		{"hierarchical lossless", with(sof+1, 0xC7), errs.Unsupported},
 		{"differential sequential", with(sof+1, 0xC5), errs.Unsupported},
 		{"progressive arithmetic", with(sof+1, 0xCA), errs.Unsupported},
 		{"hierarchical", bytes.Join([][]byte{b[:sof], {0xFF, 0xDE}, b[sof+2 : sof+19], b[sof:]}, nil), errs.Unsupported},
@@ -274,7 +287,7 @@ func TestRefuse(t *testing.T) {
 		{"too many codes", bytes.Join([][]byte{b[:dht+5], bytes.Repeat([]byte{1}, 16), b[dht+21 : dhtEnd], b[dhtEnd:]}, nil), errs.Invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := jpeg.Baseline.Decode(c.src, ybr, nil); !errs.Is(err, c.want) {
+			if _, err := jpeg.Baseline().Decode(c.src, ybr, nil); !errs.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
@@ -282,14 +295,14 @@ func TestRefuse(t *testing.T) {
 	restart := fixture(t, "restart")
 	at := bytes.Index(restart, []byte{0xFF, 0xD1})
 	restart[at+1] = 0xD5
-	if _, err := jpeg.Baseline.Decode(restart, ybr, nil); !errs.Is(err, errs.Invalid) {
+	if _, err := jpeg.Baseline().Decode(restart, ybr, nil); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a restart marker out of turn: %v", err)
 	}
 	// A scan of a progressive image costs ten bytes and may pass over every block.
 	p := fixture(t, "progressive")
 	at = bytes.LastIndex(p, []byte{0xFF, 0xDA})
 	bomb := append(bytes.Clone(p[:len(p)-2]), bytes.Repeat(p[at:len(p)-2], 300)...)
-	if _, err := jpeg.Baseline.Decode(bomb, ybr, nil); !errs.Is(err, errs.Invalid) {
+	if _, err := jpeg.Baseline().Decode(bomb, ybr, nil); !errs.Is(err, errs.Invalid) {
 		t.Errorf("300 scans: %v", err)
 	}
 }

@@ -15,10 +15,11 @@ const (
 	defaultQuality = 90
 )
 
-// writer is a reader that also encodes, grey up to so many bits.
+// writer is a reader that also encodes.
 type writer struct {
 	reader
-	bits int
+	process byte // by its frame header
+	bits    int  // of grey samples, at most
 }
 
 func (w writer) Lossy(codec.Options) bool { return true }
@@ -61,12 +62,9 @@ func (w writer) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, erro
 	if err != nil {
 		return dst, err
 	}
-	e := encoding{process: jpegstream.SOF0, quality: o.Quality, sampling: S444}
+	e := encoding{process: w.process, quality: o.Quality, sampling: S444}
 	if d.PhotometricInterpretation == "YBR_FULL_422" {
 		e.sampling = S422
-	}
-	if w.ts.UID != Baseline.TransferSyntax().UID {
-		e.process = jpegstream.SOF1
 	}
 	return encode(dst, f, e)
 }

@@ -10,8 +10,8 @@
 // Whatever the syntax says, each of these codestreams is decoded under each: progressive ones are
 // found under baseline. Grey and colour; sampling factors that divide the largest ones, as 4:4:4,
 // 4:2:2, 4:2:0, 4:4:0, 4:1:1; scans interleaved or not; restart intervals; tables of 8 and 16
-// bits, also missing Huffman tables. Arithmetic coding, hierarchical images, lossless processes
-// and four components are errs.Unsupported.
+// bits, also missing Huffman tables. A lossless codestream (SOF3) is handed to jpeglossless.
+// Arithmetic coding, hierarchical images and four components are errs.Unsupported.
 //
 // Samples are those of libjpeg-turbo's default decoder bit for bit: its accurate integer inverse
 // DCT and its triangle filter for chroma. They stay in the codestream's colour space; package ycc
@@ -22,20 +22,30 @@ package jpeg
 import (
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/internal/jpegstream"
 )
 
-// The codecs. Safe for concurrent use; a decoder keeps
-// its tables, and planes up to 32 MB, for the next frame.
-var (
-	Baseline    codec.Encoder = writer{reader{dicom.JPEGBaseline}, 8}
-	Extended    codec.Encoder = writer{reader{dicom.JPEGExtended}, 12}
-	Spectral    codec.Codec   = reader{retired("1.2.840.10008.1.2.4.53")}
-	Progressive codec.Codec   = reader{retired("1.2.840.10008.1.2.4.55")}
-)
+// Baseline returns the codec of process 1. Like the others it is safe for concurrent use; a decoder
+// keeps its tables, and planes up to 32 MB, for the next frame.
+func Baseline() codec.Encoder { return writer{reader{dicom.JPEGBaseline}, jpegstream.SOF0, 8} }
 
-func retired(uid string) dicom.TransferSyntax {
+// Extended returns the codec of processes 2 and 4.
+func Extended() codec.Encoder { return writer{reader{dicom.JPEGExtended}, jpegstream.SOF1, 12} }
+
+// Spectral returns the codec of processes 6 and 8.
+func Spectral() codec.Codec { return retired("1.2.840.10008.1.2.4.53") }
+
+// Progressive returns the codec of processes 10 and 12.
+func Progressive() codec.Codec { return retired("1.2.840.10008.1.2.4.55") }
+
+// Codecs returns all of them.
+func Codecs() []codec.Codec {
+	return []codec.Codec{Baseline(), Extended(), Spectral(), Progressive()}
+}
+
+func retired(uid string) codec.Codec {
 	ts, _ := dicom.LookupTransferSyntax(uid)
-	return ts
+	return reader{ts}
 }
 
 type reader struct{ ts dicom.TransferSyntax }
@@ -45,6 +55,3 @@ func (r reader) TransferSyntax() dicom.TransferSyntax { return r.ts }
 func (r reader) Decode(src []byte, d codec.Description, buf []byte) (codec.Frame, error) {
 	return decode(src, d, buf)
 }
-
-// Codecs lists them.
-func Codecs() []codec.Codec { return []codec.Codec{Baseline, Extended, Spectral, Progressive} }

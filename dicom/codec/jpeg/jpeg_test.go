@@ -55,18 +55,18 @@ func maxError(o codec.Options) int {
 var options = []codec.Options{{}, {Quality: 100}}
 
 func TestBaseline(t *testing.T) {
-	codectest.Run(t, codectest.Suite{Codec: jpeg.Baseline, Files: 25, Options: options, MaxError: maxError,
+	codectest.Run(t, codectest.Suite{Codec: jpeg.Baseline(), Files: 25, Options: options, MaxError: maxError,
 		Shapes: shapes(grey(8, 8, 0), color("YBR_FULL")),
 		Refuse: append(notEncoded(), codectest.Grey(16, 16, 12, 16, 0))})
 }
 
 func TestExtended(t *testing.T) {
-	codectest.Run(t, codectest.Suite{Codec: jpeg.Extended, Files: 5, Options: options, MaxError: maxError,
+	codectest.Run(t, codectest.Suite{Codec: jpeg.Extended(), Files: 5, Options: options, MaxError: maxError,
 		Shapes: shapes(grey(9, 16, 0), grey(12, 16, 0), grey(8, 8, 0), color("YBR_FULL")), Refuse: notEncoded()})
 }
 
 func TestRetired(t *testing.T) {
-	for _, c := range []codec.Codec{jpeg.Spectral, jpeg.Progressive} {
+	for _, c := range []codec.Codec{jpeg.Spectral(), jpeg.Progressive()} {
 		t.Run(c.TransferSyntax().UID, func(t *testing.T) { codectest.Run(t, codectest.Suite{Codec: c, Files: 1}) })
 	}
 }
