@@ -66,7 +66,7 @@ func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.E
 	}
 	var candidates []dicom.TransferSyntax
 	for _, uid := range accepted {
-		if !a.lossy(uid) {
+		if !a.Lossy(uid) {
 			candidates = append(candidates, syntax(uid))
 		}
 	}

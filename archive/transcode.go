@@ -113,12 +113,9 @@ func (a *Archive) OpenFrames(ctx context.Context, t storage.TenantID, f *Frames,
 	}
 }
 
-// Transcodes reports whether frames stored in one transfer syntax can be made into another, as
-// far as the syntaxes alone tell.
+// Transcodes reports whether frames stored in one transfer syntax can be decoded and encoded in
+// another, as far as the syntaxes alone tell.
 func (a *Archive) Transcodes(stored, to dicom.TransferSyntax) bool {
-	if sameFrames(stored, to) {
-		return true
-	}
 	_, err := a.decoder(stored)
 	if err == nil {
 		_, err = a.encoder(to)
@@ -130,7 +127,7 @@ func (a *Archive) Transcodes(stored, to dicom.TransferSyntax) bool {
 // widely read first.
 var preferred = []dicom.TransferSyntax{
 	dicom.ExplicitVRLittleEndian, dicom.ImplicitVRLittleEndian, dicom.JPEGLSLossless, dicom.JPEG2000Lossless,
-	dicom.HTJ2KLossless, dicom.JPEGLosslessSV1, dicom.JPEGLossless, dicom.RLELossless,
+	dicom.HTJ2KLossless, dicom.JPEGLosslessSV1, dicom.RLELossless,
 }
 
 // Lossless lists the transfer syntaxes in which objects stored in one can be had without loss,
@@ -140,17 +137,30 @@ func (a *Archive) Lossless(stored string) []string {
 	from, known := dicom.LookupTransferSyntax(stored)
 	for _, to := range preferred {
 		native := known && !from.Encapsulated && !to.Encapsulated
-		if to.UID != stored && (native || a.Transcodes(from, to) && !a.lossy(to.UID)) {
+		if to.UID != stored && (native || a.Transcodes(from, to) && !a.Lossy(to.UID)) {
 			out = append(out, to.UID)
 		}
 	}
 	return out
 }
 
-// lossy reports whether to be encoded in the transfer syntax costs information.
-func (a *Archive) lossy(transferSyntaxUID string) bool {
+// Lossy reports whether to be encoded in the transfer syntax costs information.
+func (a *Archive) Lossy(transferSyntaxUID string) bool {
 	e, err := a.encoder(syntax(transferSyntaxUID))
 	return err == nil && e.Lossy(codec.Options{})
+}
+
+// Encodes lists the transfer syntaxes that frames can be brought to.
+func (a *Archive) Encodes() (out []dicom.TransferSyntax) {
+	if a.cfg.Codecs == nil {
+		return nil
+	}
+	for _, c := range a.cfg.Codecs.Codecs() {
+		if _, ok := c.(codec.Encoder); ok {
+			out = append(out, c.TransferSyntax())
+		}
+	}
+	return out
 }
 
 // FrameSyntaxes lists the transfer syntaxes in which the frames can be had: as stored, and what
@@ -170,13 +180,18 @@ func (a *Archive) FrameSyntaxes(ctx context.Context, t storage.TenantID, f *Fram
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range a.cfg.Codecs.Codecs() {
-		to := c.TransferSyntax()
-		e, ok := c.(codec.Encoder)
-		if !ok || slices.ContainsFunc(out, func(ts dicom.TransferSyntax) bool { return sameFrames(ts, to) }) {
+	for _, to := range a.Encodes() {
+		if slices.ContainsFunc(out, func(ts dicom.TransferSyntax) bool { return sameFrames(ts, to) }) {
 			continue
 		}
-		if _, err := e.Describe(d, codec.Options{}); err == nil {
+		e, err := a.encoder(to)
+		if err == nil {
+			_, err = e.Describe(d, codec.Options{})
+		}
+		if err == nil {
+			if NativeFrames(to) {
+				to = dicom.ExplicitVRLittleEndian
+			}
 			out = append(out, to)
 		}
 	}

@@ -1,9 +1,12 @@
 package dicomweb
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 )
@@ -66,6 +69,7 @@ type want struct {
 	multipart bool
 	media     string // of the parts or of the single body; may be a range
 	syntax    string // transfer syntax UID; "" when none was named, "*" for as stored
+	q         float32
 }
 
 // wants reads Accept. Ranges that name neither parts nor a single body leave the form open and
@@ -74,7 +78,7 @@ func wants(r *http.Request) []want {
 	ranges := httpd.Accept(r)
 	out := make([]want, 0, len(ranges))
 	for _, m := range ranges {
-		w := want{syntax: strings.TrimSpace(m.Param("transfer-syntax"))}
+		w := want{syntax: strings.TrimSpace(m.Param("transfer-syntax")), q: m.Q}
 		switch {
 		case m.Type == mediaMultipart || m.Type == "multipart/*":
 			w.multipart = true
@@ -101,29 +105,98 @@ func (w want) asStored() bool { return w.syntax == "" || w.syntax == "*" }
 // takesObject reports whether w covers whole objects.
 func (w want) takesObject() bool { return httpd.Covers(w.media, mediaDICOM) }
 
-// objectSyntax returns the transfer syntax in which an object stored as stored goes out under
-// w. False: w cannot be had.
-func (w want) objectSyntax(stored dicom.TransferSyntax) (uid string, ok bool) {
-	if w.asStored() || w.syntax == stored.UID {
-		return stored.UID, true
-	}
-	to, known := dicom.LookupTransferSyntax(w.syntax)
-	return to.UID, known && convertible(stored) && convertible(to)
+// named reports whether w asks for a transfer syntax by its name.
+func (w want) named() bool { return !w.asStored() }
+
+// offer is a form in which something can go out under a media range.
+type offer struct {
+	want
+	syntax string // transfer syntax UID
+	stored bool   // it is kept so
+	lossy  bool   // made at the cost of information
 }
 
-// convertible syntaxes differ only in how the data set is written (PS3.5 A.1-A.3, A.5).
-func convertible(ts dicom.TransferSyntax) bool {
-	switch ts.UID {
-	case dicom.ImplicitVRLittleEndian.UID, dicom.ExplicitVRLittleEndian.UID,
-		dicom.DeflatedExplicitVRLittleEndian.UID, dicom.ExplicitVRBigEndian.UID:
-		return true
+// best picks the offer of the highest quality, of equals what is stored, then what loses nothing.
+// What would have to be made goes before what is stored only when its transfer syntax was asked
+// for by name: that somebody can read JPEG is no reason to compress.
+func best(offers []offer) (offer, bool) {
+	if slices.ContainsFunc(offers, func(o offer) bool { return o.stored }) {
+		offers = slices.DeleteFunc(offers, func(o offer) bool { return !o.stored && !o.named() })
 	}
-	return false
+	if len(offers) == 0 {
+		return offer{}, false
+	}
+	rank := func(o offer) int {
+		switch {
+		case o.stored:
+			return 0
+		case !o.lossy:
+			return 1
+		}
+		return 2
+	}
+	return slices.MinFunc(offers, func(a, b offer) int { // the first of equals
+		return cmp.Or(cmp.Compare(b.q, a.q), cmp.Compare(rank(a), rank(b)))
+	}), true
+}
+
+// objectOffer returns what w gets of an object stored in a transfer syntax.
+func (s *Service) objectOffer(w want, stored string) (offer, bool) {
+	if w.asStored() || w.syntax == stored {
+		return offer{want: w, syntax: stored, stored: true}, true
+	}
+	to, known := dicom.LookupTransferSyntax(w.syntax)
+	if !known {
+		return offer{}, false
+	}
+	if _, err := archive.Deliverable(stored, []string{w.syntax}); err == nil {
+		return offer{want: w, syntax: to.UID}, true
+	}
+	from, _ := dicom.LookupTransferSyntax(stored)
+	if !s.arch.Transcodes(from, to) {
+		return offer{}, false
+	}
+	return offer{want: w, syntax: to.UID, lossy: s.arch.Lossy(to.UID)}, true
+}
+
+// frameDefaults are the transfer syntaxes that media types mean when none is named (PS3.18
+// 8.7.3.3).
+var frameDefaults = map[string]dicom.TransferSyntax{
+	mediaOctets:       dicom.ExplicitVRLittleEndian,
+	"image/jpeg":      dicom.JPEGLosslessSV1,
+	"image/jls":       dicom.JPEGLSLossless,
+	"image/jp2":       dicom.JPEG2000Lossless,
+	"image/jphc":      dicom.HTJ2KLossless,
+	"image/jxl":       dicom.JPEGXLLossless,
+	"image/dicom-rle": dicom.RLELossless,
+}
+
+// frameOffer returns what w gets of frames stored in a transfer syntax; is has the media type of
+// what they are.
+func (s *Service) frameOffer(w want, stored, is dicom.TransferSyntax) (offer, bool) {
+	if w.takesFrames(stored) || w.takesFrames(is) {
+		return offer{want: w, syntax: stored.UID, stored: true}, true
+	}
+	if w.syntax == "*" {
+		return offer{}, false
+	}
+	to, known := frameDefaults[w.media]
+	if w.syntax != "" {
+		to, known = dicom.LookupTransferSyntax(w.syntax)
+		if littleEndian(w.syntax) {
+			to = dicom.ExplicitVRLittleEndian
+		}
+		known = known && httpd.Covers(w.media, to.MediaType)
+	}
+	if !known || archive.NativeFrames(to) && to.UID != dicom.ExplicitVRLittleEndian.UID || !s.arch.Transcodes(stored, to) {
+		return offer{}, false
+	}
+	return offer{want: w, syntax: to.UID, lossy: s.arch.Lossy(to.UID)}, true
 }
 
 // takesFrames reports whether w covers frames that are kept in the transfer syntax.
 func (w want) takesFrames(stored dicom.TransferSyntax) bool {
-	if nativeFrames(stored) {
+	if archive.NativeFrames(stored) {
 		// Native frames are little endian octets whatever the data set around them.
 		return httpd.Covers(w.media, mediaOctets) && (w.asStored() || w.syntax == stored.UID || littleEndian(w.syntax))
 	}
@@ -134,19 +207,18 @@ func (w want) takesFrames(stored dicom.TransferSyntax) bool {
 	return w.syntax == "" && httpd.Covers(w.media, stored.MediaType) && stored.MediaType != mediaOctets
 }
 
-// nativeFrames reports whether frames are plain samples.
-func nativeFrames(ts dicom.TransferSyntax) bool {
-	return !ts.Encapsulated || ts.UID == dicom.EncapsulatedUncompressed.UID
-}
-
+// littleEndian reports whether a transfer syntax has native frames in little endian.
 func littleEndian(uid string) bool {
 	ts, ok := dicom.LookupTransferSyntax(uid)
-	return ok && convertible(ts) && !ts.BigEndian
+	if _, err := archive.Deliverable(dicom.ExplicitVRLittleEndian.UID, []string{uid}); err != nil {
+		return false
+	}
+	return ok && !ts.BigEndian
 }
 
 // frameType returns the Content-Type of a frame.
 func frameType(ts dicom.TransferSyntax) string {
-	if nativeFrames(ts) {
+	if archive.NativeFrames(ts) {
 		return mediaOctets + "; transfer-syntax=" + dicom.ExplicitVRLittleEndian.UID
 	}
 	return ts.MediaType + "; transfer-syntax=" + ts.UID

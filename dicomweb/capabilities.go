@@ -22,11 +22,20 @@ type Resource struct {
 	Method      string   `json:"method"`
 	Path        string   `json:"path"`
 	MediaTypes  []string `json:"media_types,omitempty"`
+	// TransferSyntaxes that pixels are brought to, beside the one they are stored in.
+	TransferSyntaxes []string `json:"transfer_syntaxes,omitempty"`
 }
+
+// pixels names the transactions that answer in the transfer syntax asked for.
+var pixels = map[string]bool{"RetrieveStudy": true, "RetrieveSeries": true, "RetrieveInstance": true, "RetrieveFrames": true}
 
 // Resources lists what is mounted, with templates for what varies in a path.
 func (s *Service) Resources() []Resource {
 	var out []Resource
+	var made []string
+	for _, ts := range s.arch.Encodes() {
+		made = append(made, ts.UID)
+	}
 	for _, r := range s.routes() {
 		var path []string
 		for segment := range strings.SplitSeq(r.path, "/") {
@@ -35,7 +44,11 @@ func (s *Service) Resources() []Resource {
 			}
 			path = append(path, segment)
 		}
-		out = append(out, Resource{r.name, r.method, Root + strings.Join(path, "/"), r.media})
+		offered := Resource{Transaction: r.name, Method: r.method, Path: Root + strings.Join(path, "/"), MediaTypes: r.media}
+		if pixels[r.name] {
+			offered.TransferSyntaxes = made
+		}
+		out = append(out, offered)
 	}
 	return out
 }

@@ -2,9 +2,9 @@
 // transaction.
 //
 //	Search    QIDO-RS   PS3.18 10.6  qido.go      studies, series, instances; patients and counts as extensions
-//	Retrieve  WADO-RS   PS3.18 10.4  wado.go      study, series, instance as stored or in another native syntax
+//	Retrieve  WADO-RS   PS3.18 10.4  wado.go      study, series, instance as stored or in another transfer syntax
 //	                                 metadata.go  study, series, instance as DICOM JSON
-//	                                 frames.go    frame lists as stored
+//	                                 frames.go    frame lists, likewise
 //	                                 bulkdata.go  values left out of metadata
 //	Store     STOW-RS   PS3.18 10.5  stow.go      PS3.10 objects, streamed part by part
 //	Delete                           delete.go    study, series, instance (extension, as the common servers have it)
@@ -12,7 +12,7 @@
 //
 // Accept is read as viewers send it, not as it should be; what cannot be given is a 406 that
 // says what can. Left out so far: rendering, application/dicom+xml except in the answer of a
-// store, decoding of compressed pixel data, WADO-URI, worklists.
+// store, WADO-URI, worklists.
 package dicomweb
 
 import (

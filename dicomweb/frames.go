@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/httpd"
 )
@@ -17,8 +18,8 @@ import (
 // a header of 64 KiB cannot name more by much.
 const maxFrameList = 1 << 16
 
-// frames answers with frames as they are stored (PS3.18 10.4.1.1.6): in the order asked for,
-// duplicates included.
+// frames answers with frames (PS3.18 10.4.1.1.6), as they are stored or in the transfer syntax
+// asked for: in the order asked for, duplicates included.
 func (s *Service) frames(c *gin.Context) {
 	f, err := s.arch.Frames(c.Request.Context(), s.tenant, ref(c))
 	if err != nil {
@@ -69,22 +70,27 @@ func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
 		s.fail(c, err)
 		return
 	}
-	contentType := frameType(is)
-	single, ok := false, false
+	var offers []offer
 	for _, w := range wants(c.Request) {
-		if ok = (w.takesFrames(is) || w.takesFrames(f.TransferSyntax)) && (w.multipart || len(list) == 1); ok {
-			single = !w.multipart
-			break
+		if o, ok := s.frameOffer(w, f.TransferSyntax, is); ok && (w.multipart || len(list) == 1) {
+			offers = append(offers, o)
 		}
 	}
+	o, ok := best(offers)
 	if !ok {
-		refuse(c, contentType+" (single frame, or multipart/related)")
+		s.refuseFrames(c, f, is)
 		return
 	}
+	single := !o.multipart
 	h["Cache-Control"] = []string{s.caching}
-	if s.unchanged(c, frameTag(f, list, single)) {
+	if s.unchanged(c, frameTag(f, list, single, o)) {
 		return
 	}
+	if !o.stored {
+		s.sendMade(c, f, list, o)
+		return
+	}
+	contentType := frameType(is)
 	if !single {
 		s.sendFrameList(c, f, list, contentType)
 		return
@@ -104,6 +110,66 @@ func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
 		}
 		return section(obj, off, n)
 	})
+}
+
+// refuseFrames says in which forms the frames can be had.
+func (s *Service) refuseFrames(c *gin.Context, f *archive.Frames, is dicom.TransferSyntax) {
+	all, err := s.arch.FrameSyntaxes(c.Request.Context(), s.tenant, f)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	types := make([]string, len(all))
+	for i, ts := range all {
+		if ts.UID == is.UID {
+			ts = is
+		}
+		types[i] = frameType(ts)
+	}
+	refuse(c, strings.Join(types, ", ")+" (single frame, or multipart/related)")
+}
+
+// sendMade answers with frames in another transfer syntax than they are stored in. The first is
+// made before the header leaves, so that its damage is said with a status.
+func (s *Service) sendMade(c *gin.Context, f *archive.Frames, list []int, o offer) {
+	to, _ := dicom.LookupTransferSyntax(o.syntax)
+	contentType := frameType(to)
+	if !o.multipart {
+		obj, err := s.arch.OpenFrameAs(c.Request.Context(), s.tenant, f, list[0], to.UID)
+		if err != nil {
+			s.fail(c, unmade(err))
+			return
+		}
+		s.sendRange(c, contentType, obj.Size, func(off, n int64) (*archive.Object, error) { return section(obj, off, n) })
+		return
+	}
+	raw := httpd.Raw(c.Writer)
+	m := httpd.NewMultipartWriter(raw, httpd.Boundary())
+	head := httpd.PartHead{ContentType: contentType}
+	first := true
+	for obj, err := range s.arch.OpenFrames(c.Request.Context(), s.tenant, f, list, to.UID) {
+		if first {
+			if err != nil {
+				s.fail(c, unmade(err))
+				return
+			}
+			h := c.Writer.Header()
+			media, _, _ := strings.Cut(contentType, ";")
+			h["Content-Type"] = []string{m.ContentType(media)}
+			if len(list) == 1 {
+				h["Content-Length"] = []string{strconv.FormatInt(m.HeadLength(0, head)+obj.Size+m.TailLength(), 10)}
+			}
+			sendHeader(c, http.StatusOK)
+			if c.Request.Method == http.MethodHead {
+				obj.Close()
+				return
+			}
+			first = false
+		}
+		s.cut(c, err)
+		s.cut(c, s.sendPart(m, raw, obj, head))
+	}
+	s.cut(c, m.Close())
 }
 
 // plainSpan returns where in the stored object a frame begins that goes out as it lies there.
@@ -127,9 +193,9 @@ func packed(f *archive.Frames) bool {
 }
 
 // frameTag names the bytes of the frames; see object.etag.
-func frameTag(f *archive.Frames, list []int, single bool) string {
-	b := make([]byte, 0, 64)
-	if !single {
+func frameTag(f *archive.Frames, list []int, single bool, o offer) string {
+	b := make([]byte, 0, 96)
+	if !single || !o.stored {
 		b = append(b, "W/"...)
 	}
 	b = appendTag(append(b, '"'), f.Entry)
@@ -139,6 +205,9 @@ func frameTag(f *archive.Frames, list []int, single bool) string {
 			break
 		}
 		b = strconv.AppendInt(append(b, '.'), int64(n), 10)
+	}
+	if !o.stored {
+		b = append(append(b, '-'), o.syntax...)
 	}
 	if !single {
 		b = append(b, "-m"...)
@@ -201,11 +270,7 @@ func (s *Service) sendFrame(c *gin.Context, f *archive.Frames, n int, m *httpd.M
 	if err != nil {
 		return err
 	}
-	defer obj.Close()
-	if err := m.Begin(head); err != nil {
-		return err
-	}
-	return s.copy(raw, obj, obj.Size)
+	return s.sendPart(m, raw, obj, head)
 }
 
 // section narrows an opened object to a range. It closes obj on error.

@@ -19,7 +19,7 @@ import (
 )
 
 // retrieve answers with the objects of a study, series or instance (PS3.18 10.4): as stored,
-// straight from the store to the socket, or converted between native transfer syntaxes.
+// straight from the store to the socket, or in the transfer syntax that was asked for.
 func (s *Service) retrieve(c *gin.Context) {
 	where := ref(c)
 	entries, err := s.arch.Select(c.Request.Context(), s.tenant, where)
@@ -28,9 +28,9 @@ func (s *Service) retrieve(c *gin.Context) {
 		return
 	}
 	c.Writer.Header()["Vary"] = append(c.Writer.Header()["Vary"], "Accept")
-	objects, single := plan(wants(c.Request), entries, where.SOPInstanceUID != "")
+	objects, single := s.plan(wants(c.Request), entries, where.SOPInstanceUID != "")
 	if objects == nil {
-		refuse(c, available(entries))
+		refuse(c, s.available(c, entries, where.SOPInstanceUID != ""))
 		return
 	}
 	if where.SOPInstanceUID != "" {
@@ -90,9 +90,8 @@ func (s *Service) unchanged(c *gin.Context, etag string) bool {
 	return true
 }
 
-// plan finds the first media range, in the order of preference, under which each instance can
-// be had. nil: at least one cannot.
-func plan(ws []want, entries []index.Entry, instance bool) (_ []object, single bool) {
+// plan finds for each instance the form that is asked for most. nil: at least one cannot be had.
+func (s *Service) plan(ws []want, entries []index.Entry, instance bool) (_ []object, single bool) {
 	form := slices.IndexFunc(ws, want.takesObject)
 	if form < 0 {
 		return nil, false
@@ -101,39 +100,67 @@ func plan(ws []want, entries []index.Entry, instance bool) (_ []object, single b
 	// application/dicom get the multipart they must have meant.
 	single = instance && !ws[form].multipart
 	objects := make([]object, 0, len(entries))
+	syntaxes := map[string]string{} // by the one an instance is stored in
 	for _, e := range entries {
-		stored, _ := dicom.LookupTransferSyntax(e.TransferSyntaxUID)
-		found := false
-		for _, w := range ws {
-			if !w.takesObject() || instance && w.multipart == single {
-				continue
+		to, known := syntaxes[e.TransferSyntaxUID]
+		if !known {
+			var offers []offer
+			for _, w := range ws {
+				if !w.takesObject() || instance && w.multipart == single {
+					continue
+				}
+				if o, ok := s.objectOffer(w, e.TransferSyntaxUID); ok {
+					offers = append(offers, o)
+				}
 			}
-			if uid, ok := w.objectSyntax(stored); ok {
-				objects, found = append(objects, object{e, uid}), true
-				break
+			o, ok := best(offers)
+			if !ok {
+				return nil, false
 			}
+			to = o.syntax
+			syntaxes[e.TransferSyntaxUID] = to
 		}
-		if !found {
-			return nil, false
-		}
+		objects = append(objects, object{e, to})
 	}
 	return objects, single
 }
 
-// available lists the media types under which the instances can be had.
-func available(entries []index.Entry) string {
+// available lists the media types under which the instances can be had: one instance as its
+// image allows, several as their transfer syntaxes do.
+func (s *Service) available(c *gin.Context, entries []index.Entry, instance bool) string {
 	var syntaxes []string
-	for _, e := range entries {
-		ts, _ := dicom.LookupTransferSyntax(e.TransferSyntaxUID)
-		if !slices.Contains(syntaxes, ts.UID) {
-			syntaxes = append(syntaxes, ts.UID)
+	if instance {
+		f, err := s.arch.Frames(c.Request.Context(), s.tenant, entries[0].Ref)
+		if err == nil {
+			all, _ := s.arch.FrameSyntaxes(c.Request.Context(), s.tenant, f)
+			for _, ts := range all {
+				syntaxes = append(syntaxes, ts.UID)
+			}
 		}
-		if convertible(ts) && !slices.Contains(syntaxes, dicom.ExplicitVRLittleEndian.UID) {
-			syntaxes = append(syntaxes, dicom.ExplicitVRLittleEndian.UID)
+		if err != nil || archive.NativeFrames(f.TransferSyntax) {
+			syntaxes = append(syntaxes, entries[0].TransferSyntaxUID)
+		}
+		if _, err := archive.Deliverable(entries[0].TransferSyntaxUID, []string{dicom.ImplicitVRLittleEndian.UID}); err == nil ||
+			slices.Contains(syntaxes, dicom.ExplicitVRLittleEndian.UID) {
+			syntaxes = append(syntaxes, dicom.ExplicitVRLittleEndian.UID, dicom.ImplicitVRLittleEndian.UID)
+		}
+	} else {
+		syntaxes = s.arch.Lossless(entries[0].TransferSyntaxUID)
+		seen := map[string]bool{}
+		for _, e := range entries {
+			if seen[e.TransferSyntaxUID] {
+				continue
+			}
+			seen[e.TransferSyntaxUID] = true
+			have := s.arch.Lossless(e.TransferSyntaxUID)
+			syntaxes = slices.DeleteFunc(syntaxes, func(uid string) bool { return !slices.Contains(have, uid) })
+		}
+		if len(syntaxes) == 0 {
+			syntaxes = []string{"*"}
 		}
 	}
 	slices.Sort(syntaxes)
-	return mediaMultipart + `; type="` + mediaDICOM + `" with transfer-syntax ` + strings.Join(syntaxes, ", ")
+	return mediaMultipart + `; type="` + mediaDICOM + `" with transfer-syntax ` + strings.Join(slices.Compact(syntaxes), ", ")
 }
 
 // sendObject answers with one instance as the whole body.
@@ -141,18 +168,15 @@ func (s *Service) sendObject(c *gin.Context, o object) {
 	contentType := mediaDICOM + "; transfer-syntax=" + o.syntax
 	if o.converted() {
 		c.Header("Content-Type", contentType)
-		obj, head, err := s.openConverted(c, o)
+		obj, err := s.openObject(c, o)
 		if err != nil {
-			s.fail(c, s.explain(c, o, err))
+			s.fail(c, unmade(s.explain(c, o, err)))
 			return
 		}
 		defer obj.Close()
-		if obj.Size >= 0 {
-			c.Header("Content-Length", strconv.FormatInt(obj.Size+int64(len(head)), 10))
-		}
 		sendHeader(c, http.StatusOK)
 		if c.Request.Method != http.MethodHead {
-			s.cut(c, s.copyConverted(httpd.Raw(c.Writer), obj, head))
+			s.cut(c, s.copy(httpd.Raw(c.Writer), obj, obj.Size))
 		}
 		return
 	}
@@ -196,9 +220,9 @@ func (s *Service) sendRange(c *gin.Context, contentType string, size int64, open
 // an instance is converted to a syntax whose size only the conversion tells. The first object is
 // opened before the header leaves, so that a store that is away is said with a status.
 func (s *Service) sendObjects(c *gin.Context, objects []object) {
-	p, err := s.openPart(c, objects[0])
+	p, err := s.openObject(c, objects[0])
 	if err != nil {
-		s.fail(c, s.explain(c, objects[0], err))
+		s.fail(c, unmade(s.explain(c, objects[0], err)))
 		return
 	}
 	raw := httpd.Raw(c.Writer)
@@ -221,7 +245,7 @@ func (s *Service) sendObjects(c *gin.Context, objects []object) {
 	}
 	for i, o := range objects {
 		if i > 0 {
-			p, err = s.openPart(c, o)
+			p, err = s.openObject(c, o)
 			s.cut(c, err)
 		}
 		s.cut(c, s.sendPart(m, raw, p, types.head(o.syntax)))
@@ -241,34 +265,28 @@ func (p partTypes) head(syntax string) httpd.PartHead {
 	return h
 }
 
-// part is an opened object of a multipart body.
-type part struct {
-	*archive.Object
-	meta []byte // what goes before a converted one
-}
-
-func (s *Service) openPart(c *gin.Context, o object) (part, error) {
-	if o.converted() {
-		obj, meta, err := s.openConverted(c, o)
-		if err != nil {
-			return part{}, err
-		}
-		return part{obj, meta}, nil
-	}
-	obj, err := s.arch.OpenFile(c.Request.Context(), s.tenant, o.Entry, 0, -1)
-	return part{Object: obj}, err
+func (s *Service) openObject(c *gin.Context, o object) (*archive.Object, error) {
+	return s.arch.OpenFileAs(c.Request.Context(), s.tenant, o.Entry, o.syntax)
 }
 
 // sendPart sends the part and closes it.
-func (s *Service) sendPart(m *httpd.MultipartWriter, raw io.Writer, p part, head httpd.PartHead) error {
-	defer p.Close()
+func (s *Service) sendPart(m *httpd.MultipartWriter, raw io.Writer, obj *archive.Object, head httpd.PartHead) error {
+	defer obj.Close()
 	if err := m.Begin(head); err != nil {
 		return err
 	}
-	if p.meta != nil {
-		return s.copyConverted(raw, p.Object, p.meta)
+	return s.copy(raw, obj, obj.Size)
+}
+
+// unmade says of pixels that cannot be brought to the form asked for that this is not the
+// request's fault alone, and what can be had: they are stored as they came.
+func unmade(err error) error {
+	switch errs.KindOf(err) {
+	case errs.Invalid, errs.Unsupported, errs.Exhausted:
+		return &errs.Error{Kind: errs.Unsupported, Op: "dicomweb.open", Err: err,
+			Msg: errs.Safe(err) + "; available: as stored (transfer-syntax=*)"}
 	}
-	return s.copy(raw, p.Object, p.Size)
+	return err
 }
 
 // explain tells an object that was deleted meanwhile, which is not found, from one that the
@@ -282,23 +300,6 @@ func (s *Service) explain(c *gin.Context, o object, err error) error {
 		return err
 	}
 	return errs.Errorf(errs.Internal, "dicomweb.open", "the stored object is missing")
-}
-
-// openConverted opens an instance in another transfer syntax, with the preamble and File Meta
-// Information that belong before its data set.
-func (s *Service) openConverted(c *gin.Context, o object) (*archive.Object, []byte, error) {
-	obj, err := s.arch.OpenDataset(c.Request.Context(), s.tenant, o.Entry, o.syntax)
-	if err != nil {
-		return nil, nil, err
-	}
-	return obj, dicom.AppendMeta(nil, o.SOPClassUID, o.SOPInstanceUID, obj.TransferSyntax, ""), nil
-}
-
-func (s *Service) copyConverted(raw io.Writer, obj *archive.Object, head []byte) error {
-	if _, err := raw.Write(head); err != nil {
-		return err
-	}
-	return s.copy(raw, obj, obj.Size)
 }
 
 var copyBuffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}

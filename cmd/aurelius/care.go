@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dicom/codec/all"
 	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/platform/cache/redis"
 	"github.com/aurelius-imaging/aurelius/storage"
@@ -46,7 +47,7 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), 
 	cfg := archive.Config{
 		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: st.marks,
 		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
-		Changed: changed,
+		Changed: changed, Codecs: all.Codecs(),
 	}
 	c.bound(&cfg, st.blobs)
 	if c.PublicURL != "" {

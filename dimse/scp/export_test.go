@@ -23,9 +23,9 @@ type Leg struct {
 }
 
 // Plan is plan.
-func Plan(entries []index.Entry, limit int) []Leg {
+func Plan(entries []index.Entry, limit int, forms func(string) []string) []Leg {
 	var out []Leg
-	for _, l := range plan(entries, limit) {
+	for _, l := range plan(entries, limit, forms) {
 		out = append(out, Leg{len(l.proposals), l.entries})
 	}
 	return out

@@ -30,7 +30,7 @@ func (d *Door) move(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Reque
 		return
 	}
 	s := d.suboperations(w, r, len(entries))
-	for _, l := range plan(entries, maxContexts) {
+	for _, l := range plan(entries, maxContexts, d.archive.Lossless) {
 		d.sendLeg(ctx, s, address, l)
 	}
 	s.finish(ctx)

@@ -1,7 +1,6 @@
 package scp
 
 import (
-	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 )
 
@@ -23,15 +22,17 @@ type leg struct {
 }
 
 // plan splits entries, in order, into as few associations as their contexts need: nearly always
-// one.
-func plan(entries []index.Entry, limit int) []leg {
+// one. forms lists, as stored first, the transfer syntaxes in which what is stored in one can be
+// sent.
+func plan(entries []index.Entry, limit int, forms func(stored string) []string) []leg {
 	var legs []leg
 	var proposed map[proposal]bool
 	begin := 0
 	for i, e := range entries {
-		// Whoever proposed an instance's own syntax has proposed the others it may need.
+		// Whoever proposed an instance's own syntax has proposed the others it may need, or
+		// such as do as well.
 		if !proposed[proposal{e.SOPClassUID, e.TransferSyntaxUID}] {
-			wanted := proposals(e)
+			wanted := proposals(e, forms(e.TransferSyntaxUID), limit)
 			if len(legs) == 0 || len(proposed)+len(wanted) > limit {
 				legs, proposed, begin = append(legs, leg{}), map[proposal]bool{}, i
 			}
@@ -48,18 +49,11 @@ func plan(entries []index.Entry, limit int) []leg {
 	return legs
 }
 
-// proposals are the contexts in which an instance can be sent: as it is stored, and where its
-// pixel data is native in the two syntaxes every peer takes, for it can be converted.
-func proposals(e index.Entry) []proposal {
-	out := []proposal{{e.SOPClassUID, e.TransferSyntaxUID}}
-	stored, known := dicom.LookupTransferSyntax(e.TransferSyntaxUID)
-	if !known || stored.Encapsulated {
-		return out
-	}
-	for _, uid := range []string{dicom.ExplicitVRLittleEndian.UID, dicom.ImplicitVRLittleEndian.UID} {
-		if uid != e.TransferSyntaxUID {
-			out = append(out, proposal{e.SOPClassUID, uid})
-		}
+// proposals are the contexts in which an instance can be sent, as many as an association holds.
+func proposals(e index.Entry, forms []string, limit int) []proposal {
+	out := make([]proposal, 0, len(forms))
+	for _, uid := range forms[:min(len(forms), limit)] {
+		out = append(out, proposal{e.SOPClassUID, uid})
 	}
 	return out
 }

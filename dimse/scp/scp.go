@@ -5,8 +5,8 @@
 // One table, Door.Services, says what is offered; negotiation, dispatch and the conformance
 // statement all come from it. Handlers are thin: they turn a request into a call of the
 // archive and its outcome into a status (status.go). Left out: worklist, MPPS, storage
-// commitment, print; frame-level retrieval; pixels are never transcoded, native data sets are
-// converted between native transfer syntaxes where a peer wants another one.
+// commitment, print; frame-level retrieval. Objects go out as stored where a peer takes them so,
+// else in what they can be brought to without loss.
 package scp
 
 import (

@@ -231,6 +231,10 @@ func (s *suboperations) openOne(ctx context.Context, e index.Entry, accepted []s
 	}
 	data := aheadBuffers.Get().(*bufio.Reader)
 	data.Reset(object)
-	_, _ = data.Peek(aheadSize) // an error comes again when it is the data's turn
-	return opened{entry: e, object: object, data: data}
+	o := opened{entry: e, object: object, data: data}
+	if _, err := data.Peek(aheadSize); err != nil && err != io.EOF { // known before a byte of it is sent
+		o.close()
+		return opened{entry: e, err: err}
+	}
+	return o
 }
