@@ -168,7 +168,7 @@ func littleEndian(b []byte) []uint16 {
 // slope that is none, 0 or beyond all measure leaves values as they are stored.
 func ReadModality(ds *dicom.Dataset, bulk Bulk, signed bool) (Modality, error) {
 	m := Modality{Slope: 1}
-	if items := ds.Items(tag.ModalityLUTSequence); len(items) > 0 {
+	if items := ds.Items(tag.ModalityLUTSequence); len(items) > 0 && !empty(items[0]) {
 		l, err := ReadLUT(items[0], bulk, signed)
 		if err != nil {
 			return m, err
@@ -185,6 +185,12 @@ func ReadModality(ds *dicom.Dataset, bulk Bulk, signed bool) (Modality, error) {
 	}
 	m.Type = ds.Text(tag.RescaleType)
 	return m, nil
+}
+
+// empty reports whether a LUT item is a form that nobody has filled in.
+func empty(item *dicom.Dataset) bool {
+	d, b := item.Get(tag.LUTDescriptor), item.Get(tag.LUTData)
+	return (d == nil || d.IsEmpty()) && (b == nil || b.IsEmpty())
 }
 
 // ReadVOI reads windows and LUTs from a data set or a Frame VOI LUT item. What cannot be used is

@@ -55,10 +55,14 @@ func (g *gray) at(stored float64) float64 {
 	return p
 }
 
-func (g *gray) byteAt(stored float64) uint8 { return uint8(g.at(stored)*255 + 0.5) }
+// bias is added before a grey level is cut to an integer, which is how DCMTK and most others do
+// it: enough that 255/255 of what is stored in 8 bits is not the level below.
+const bias = 1.0 / 1024
+
+func (g *gray) byteAt(stored float64) uint8 { return uint8(g.at(stored)*255 + bias) }
 
 // line returns the pipeline as one line over stored values, where it is one: k*v + d, clamped to
-// 0..255 (with a half added to round).
+// 0..255, bias included.
 func (g *gray) line() (k, d float64, ok bool) {
 	if g.modality.LUT != nil || g.voi != nil || g.lut != nil {
 		return 0, 0, false
@@ -83,7 +87,7 @@ func (g *gray) line() (k, d float64, ok bool) {
 	if g.inverse {
 		k, d = -k, 1-d
 	}
-	k, d = k*255, d*255+0.5
+	k, d = k*255, d*255+bias
 	return k, d, math.Abs(k) < 1e30 && math.Abs(d) < 1e30
 }
 
@@ -103,7 +107,7 @@ func (g *gray) table() []uint8 {
 	if k, d, ok := g.line(); ok {
 		for i := range values {
 			v := k*float64(value(i)) + d
-			values[i] = uint8(int32(min(max(v, 0), 255.5)))
+			values[i] = uint8(int32(min(max(v, 0), 255)))
 		}
 	} else {
 		for i := range values {
