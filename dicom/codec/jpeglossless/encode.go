@@ -76,32 +76,31 @@ func (e *encoder) begin(f codec.Frame, d codec.Description) {
 	}
 }
 
-// precision returns the bits that hold every sample: Bits Stored, or all that are allocated where
-// more are in use, by overlays or a sign. Differences are modulo 65536, so that a sign costs nothing
-// with 16 bits (T.81 H.1.2.1).
+// precision returns the bits to encode samples with: Bits Stored where that is 9 to 15 and holds
+// every sample, and otherwise all that are allocated. More than Bits Stored are in use with overlays,
+// or a sign, which costs nothing with 16 bits as differences are modulo 65536 (T.81 H.1.2.1). Of
+// fewer than 9, DCMTK and others would give back one byte for two.
 func precision(f codec.Frame) int {
-	all := 8 * f.Width()
-	if f.PixelRepresentation == 1 || f.BitsStored >= all {
-		return all
+	if f.Width() == 1 {
+		return 8
 	}
-	stored := max(f.BitsStored, 2)
+	if f.PixelRepresentation == 1 || f.BitsStored <= 8 || f.BitsStored >= 16 {
+		return 16
+	}
 	var used uint64
 	b := f.Data
 	for ; len(b) >= 8; b = b[8:] {
 		used |= binary.LittleEndian.Uint64(b)
 	}
-	used |= used>>32 | used<<32
+	for ; len(b) >= 2; b = b[2:] {
+		used |= uint64(binary.LittleEndian.Uint16(b))
+	}
+	used |= used >> 32
 	used |= used >> 16
-	if all == 8 {
-		used |= used >> 8
+	if uint16(used)>>f.BitsStored != 0 {
+		return 16
 	}
-	for i, v := range b { // a remainder begins at a whole sample
-		used |= uint64(v) << (8 * (i % f.Width()))
-	}
-	if used&(1<<all-1)>>stored != 0 {
-		return all
-	}
-	return stored
+	return f.BitsStored
 }
 
 // choose returns the predictor that takes the fewest bits, by up to 64 rows out of all.
