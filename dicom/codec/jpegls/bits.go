@@ -57,7 +57,8 @@ func unstuff(dst, src []byte) (out []byte, n int) {
 
 // peek returns the bits from a position on, at least 57 of them, from the top.
 func peek(b []byte, pos int) uint64 {
-	return binary.BigEndian.Uint64(b[pos>>3:]) << (pos & 7)
+	i := pos >> 3
+	return binary.BigEndian.Uint64(b[i:i+8:i+8]) << (pos & 7)
 }
 
 // reader reads a scan's bits.

@@ -62,7 +62,7 @@ type model struct {
 	qbpp      int // bits of a mapped error
 	limit     int // longest code
 	quick     int // zeros before a code's one from which on it is no plain code, or too long to read at once
-	contexts  [contexts]context
+	contexts  *[contexts]context
 	run       [2]runContext
 	runIndex  [4]int          // of each component that has lines of its own
 	quantized params          // what quantum was made for
@@ -79,6 +79,9 @@ func (m *model) begin(p params) {
 	bpp := max(2, bits.Len(uint(p.maxval)))
 	m.limit = 2 * (bpp + max(8, bpp))
 	m.quick = min(m.limit-m.qbpp-1, longest)
+	if m.contexts == nil {
+		m.contexts = new([contexts]context)
+	}
 	if m.quantized != p {
 		m.quantize()
 	}
@@ -138,4 +141,15 @@ func (r *runContext) update(errval, mapped, t, reset int) {
 		r.a, r.n, r.nn = r.a>>1, r.n>>1, r.nn>>1
 	}
 	r.n++
+}
+
+// median predicts a sample by the edge detector (T.87 A.4.1): the middle one of the left, the upper
+// and their plane's. Without branches, which the compiler makes of min and max here.
+func median(ra, rb, rc int) int {
+	d := ra - rb
+	d &= d >> 63
+	low, high := rb+d, ra-d
+	over := ra + rb - rc - low
+	under := high - low - over&^(over>>63)
+	return high - under&^(under>>63)
 }

@@ -203,6 +203,10 @@ func (d *decoder) emit(cur []uint16, row, c int) {
 	out := d.frame.Data[row*d.frame.Columns*samples*d.width:][:d.columns*samples*d.width]
 	if d.scan.interleave == interleaveSample {
 		n := d.scan.count
+		if d.scan.components == [4]int{0, 1, 2, 3} && n == samples || d.scan.components == [4]int{0, 1, 2} && n == samples {
+			spread(out, cur[n:len(cur)-n], 1, 1, d.width)
+			return
+		}
 		for i, place := range d.scan.components[:n] {
 			spread(out[place*d.width:], cur[n+i:len(cur)-n], samples, n, d.width)
 		}
@@ -214,16 +218,21 @@ func (d *decoder) emit(cur []uint16, row, c int) {
 // spread writes every from-th sample of src to every to-th of dst, in width bytes.
 func spread(dst []byte, src []uint16, to, from, width int) {
 	switch {
+	case width == 1 && to == 1:
+		dst = dst[:len(src)]
+		for i, v := range src {
+			dst[i] = byte(v)
+		}
 	case width == 1:
 		for i, o := 0, 0; i < len(src) && o < len(dst); i, o = i+from, o+to {
 			dst[o] = byte(src[i])
 		}
 	case to == 1:
-		for i := range src {
+		for _, v := range src {
 			if len(dst) < 2 {
 				break
 			}
-			binary.LittleEndian.PutUint16(dst, src[i])
+			binary.LittleEndian.PutUint16(dst, v)
 			dst = dst[2:]
 		}
 	default:

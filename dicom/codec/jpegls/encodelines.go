@@ -5,7 +5,7 @@ import "encoding/binary"
 // lossless encodes a line of one component without error: decoder.lossless turned round.
 func (e *encoder) lossless(cur, prev []uint16) {
 	var (
-		stat   = &e.contexts
+		stat   = e.contexts
 		out    = e.bits
 		at     = e.at
 		last   = e.last
@@ -43,7 +43,7 @@ func (e *encoder) lossless(cur, prev []uint16) {
 		s := &stat[(q^sign)-sign]
 		a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
 
-		px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
+		px := median(ra, rb, rc)
 		px = min(max(px+((int(s.c)^sign)-sign), 0), maxval)
 		ra = int(cur[x])
 		x++
@@ -75,7 +75,9 @@ func (e *encoder) lossless(cur, prev []uint16) {
 		b = max(min(b+n&low-n&high, 0), 1-n)
 		s.a, s.b, s.n = int32(a), int32(b), int16(n)
 		s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-		s.k = golomb(a, n)
+		if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
+			s.k = golomb(a, n)
+		}
 	}
 	e.at, e.last, e.held = at, last, held
 }
@@ -138,7 +140,9 @@ func (e *encoder) regular(q, ra, rb, rc, v int) uint16 {
 	b = max(min(b+n&low-n&high, 0), 1-n)
 	s.a, s.b, s.n = int32(a), int32(b), int16(n)
 	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-	s.k = golomb(a, n)
+	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
+		s.k = golomb(a, n)
+	}
 	return uint16(e.reconstruct(px, (d^sign)-sign))
 }
 

@@ -1,16 +1,13 @@
 package jpegls
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // lossless decodes a line of one component in the common case: no error allowed, and all values
 // of the sample's bits in use. It is the codec's inner loop, written out: nothing is called but
 // in runs and for codes of unusual length, nothing branches on the picture's content otherwise.
 func (d *decoder) lossless(cur, prev []uint16, component int) error {
 	var (
-		stat   = &d.contexts
+		stat   = d.contexts
 		data   = d.bits
 		pos    = d.pos
 		maxval = d.maxval
@@ -49,10 +46,10 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
 
 		// T.87 A.4: predicted by the edges, corrected by the context's bias.
-		px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
+		px := median(ra, rb, rc)
 		px = min(max(px+((int(s.c)^sign)-sign), 0), maxval)
 
-		w := binary.BigEndian.Uint64(data[pos>>3:]) << (pos & 7)
+		w := peek(data, pos)
 		zeros := bits.LeadingZeros64(w)
 		var v int
 		if zeros < quick {
@@ -81,7 +78,9 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		b = max(min(b+n&low-n&high, 0), 1-n)
 		s.a, s.b, s.n = int32(a), int32(b), int16(n)
 		s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-		s.k = golomb(a, n)
+		if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
+			s.k = golomb(a, n)
+		}
 
 		ra = (px + (e ^ sign) - sign) & maxval
 		cur[x] = uint16(ra)
@@ -122,32 +121,95 @@ func (m *model) gradient(ra, rb, rc, rd int) int {
 	return 81*int(m.quantum[(rd-rb)&(gradients-1)]) + 9*int(m.quantum[(rb-rc)&(gradients-1)]) + int(m.quantum[(rc-ra)&(gradients-1)])
 }
 
-// pixels decodes a line of n components that alternate (T.87 A.1, B.3).
+// pixels decodes a line of n components that alternate (T.87 A.1, B.3). As most colour comes this
+// way, it is written out like lossless.
 func (d *decoder) pixels(cur, prev []uint16, n int) error {
-	var q [4]int
+	var (
+		q      [4]int
+		stat   = d.contexts
+		data   = d.bits
+		pos    = d.pos
+		maxval = d.maxval
+		near   = d.near
+		step   = d.step
+		wrap   = d.spread * d.step
+	)
+	prev = prev[:len(cur)]
 	for x := n; x < len(cur)-n; {
 		some := 0
-		for i := range n {
-			q[i] = d.gradient(int(cur[x+i-n]), int(prev[x+i]), int(prev[x+i-n]), int(prev[x+i+n]))
+		for i := range q[:n] {
+			rb, rc := int(prev[x+i]), int(prev[x+i-n])
+			q[i] = d.gradient(int(cur[x+i-n]), rb, rc, int(prev[x+i+n]))
 			some |= q[i]
 		}
 		if some == 0 {
+			d.pos = pos
 			next, err := d.pixelRun(cur, prev, x, n)
 			if err != nil {
 				return err
 			}
-			x = next
+			x, pos = next, d.pos
 			continue
 		}
-		for i := range n {
-			v, err := d.regular(q[i], int(cur[x-n]), int(prev[x]), int(prev[x-n]))
-			if err != nil {
-				return err
+		for _, q := range q[:n] {
+			ra, rb, rc := int(cur[x-n]), int(prev[x]), int(prev[x-n])
+			sign := q >> 63
+			s := &stat[(q^sign)-sign]
+			a, b, count, k := int(s.a), int(s.b), int(s.n), s.k
+			px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
+			px = min(max(px+((int(s.c)^sign)-sign), 0), maxval)
+
+			w := peek(data, pos)
+			zeros := bits.LeadingZeros64(w)
+			var v int
+			if zeros < d.quick {
+				v = int(w<<(zeros&63)>>(^k&63)) + (zeros-1)<<(k&63)
+				pos += zeros + 1 + int(k)
+			} else {
+				d.pos = pos
+				if v = d.code(k, d.limit, d.qbpp); v < 0 {
+					return errTruncated
+				}
+				pos = d.pos
 			}
-			cur[x] = uint16(v)
+			e := v>>1 ^ -(v & 1)
+			if k == 0 && near == 0 && 2*b <= -count {
+				e = ^e
+			}
+
+			a += (e ^ e>>63) - e>>63
+			b += e * step
+			if count == d.reset {
+				a, b, count = a>>1, b>>1, count>>1
+			}
+			count++
+			if b+count <= 0 {
+				b = max(b+count, 1-count)
+				if s.c > -128 {
+					s.c--
+				}
+			} else if b > 0 {
+				b = min(b-count, 0)
+				if s.c < 127 {
+					s.c++
+				}
+			}
+			s.a, s.b, s.n = int32(a), int32(b), int16(count)
+			if a > count<<(k&31) || k != 0 && a <= count<<(k&31)>>1 {
+				s.k = golomb(a, count)
+			}
+
+			v = px + ((e^sign)-sign)*step
+			if v < -near {
+				v += wrap
+			} else if v > maxval+near {
+				v -= wrap
+			}
+			cur[x] = uint16(min(max(v, 0), maxval))
 			x++
 		}
 	}
+	d.pos = pos
 	return nil
 }
 
@@ -182,7 +244,9 @@ func (d *decoder) regular(q, ra, rb, rc int) (int, error) {
 	b = max(min(b+n&low-n&high, 0), 1-n)
 	s.a, s.b, s.n = int32(a), int32(b), int16(n)
 	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-	s.k = golomb(a, n)
+	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
+		s.k = golomb(a, n)
+	}
 	return d.reconstruct(px, (e^sign)-sign), nil
 }
 
