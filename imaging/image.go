@@ -88,13 +88,9 @@ func Read(ds *dicom.Dataset, pixelData tag.Tag, frames int, bulk Bulk) (*Image, 
 	return m, nil
 }
 
-// colored reports whether a palette supplements grey values: Pixel Presentation says so, of the
-// image or of its first frame.
+// colored reports whether a palette supplements grey values: Pixel Presentation says so.
 func (m *Image) colored() bool {
 	p := m.ds.Text(tag.PixelPresentation)
-	if p == "" {
-		return false
-	}
 	return p == "COLOR" || p == "MIXED"
 }
 
@@ -158,6 +154,11 @@ func (m *Image) Frame(n int) (*Frame, error) {
 	r := m.Stored()
 	negative := min(f.Modality.At(float64(r.Low)), f.Modality.At(float64(r.High))) < 0
 	f.VOI = ReadVOI(group(tag.FrameVOILUTSequence), m.bulk, negative)
+	for i := range f.VOI.Windows { // Linear's widths count integers, of which floats are none
+		if w := &f.VOI.Windows[i]; m.Float && w.Function == Linear {
+			w.Function = LinearExact
+		}
+	}
 	return f, nil
 }
 

@@ -87,6 +87,11 @@ func (o *Options) check() error {
 			return errs.Errorf(errs.Invalid, op, "a presentation state says itself which region it shows")
 		}
 	}
+	if o.Presentation != nil {
+		if err := o.Presentation.check(); err != nil {
+			return err
+		}
+	}
 	for _, l := range o.Layers {
 		if l.Rows < 1 || l.Columns < 1 || l.Columns > len(l.Mask) || l.Rows > len(l.Mask)/l.Columns {
 			return errs.Errorf(errs.Invalid, op, "a layer has fewer pixels than rows and columns")
@@ -118,7 +123,7 @@ type Applied struct {
 	Rotation     int      `json:"rotation,omitempty"`
 	FlippedX     bool     `json:"flipped_horizontally,omitempty"`
 	FlippedY     bool     `json:"flipped_vertically,omitempty"`
-	From         Size     `json:"from"`
+	From         Size     `json:"from"` // the region, before it is turned
 	To           Size     `json:"to"`
 	Annotation   []string `json:"annotation,omitempty"`
 	Notes        []string `json:"notes,omitempty"` // what was wanted and not done, and why
@@ -194,8 +199,12 @@ func (a Applied) String() string {
 	if r := a.Region; r != nil {
 		add("region %d,%d %dx%d", r.X, r.Y, r.Width, r.Height)
 	}
-	if a.From != a.To {
-		add("scaled %dx%d to %dx%d", a.From.Width, a.From.Height, a.To.Width, a.To.Height)
+	from := a.From
+	if a.Rotation%180 != 0 {
+		from.Width, from.Height = from.Height, from.Width
+	}
+	if from != a.To {
+		add("scaled %dx%d to %dx%d", from.Width, from.Height, a.To.Width, a.To.Height)
 	}
 	if len(a.Annotation) > 0 {
 		add("annotated %s", strings.Join(a.Annotation, ", "))

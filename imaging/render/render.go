@@ -74,7 +74,7 @@ func (r *Renderer) draw(m *imaging.Image, n int, f codec.Frame, o Options) (*wor
 	if err != nil {
 		return nil, err
 	}
-	w := &work{r: r, m: m, look: look, f: f, o: o, aspect: look.PixelAspect, applied: Applied{Frame: n, From: Size{f.Columns, f.Rows}}}
+	w := &work{r: r, m: m, look: look, f: f, o: o, aspect: look.PixelAspect, applied: Applied{Frame: n}}
 	if o.Presentation != nil {
 		if w.applied.Presentation = o.Presentation.Label; w.applied.Presentation == "" {
 			w.applied.Presentation = "without label"
@@ -130,6 +130,7 @@ func (w *work) region() (image.Rectangle, error) {
 	if r.Dx() > maxSource/r.Dy() {
 		return r, errs.Errorf(errs.Exhausted, op, "a region of %dx%d pixels is too large to be shown", r.Dx(), r.Dy())
 	}
+	w.applied.From = Size{r.Dx(), r.Dy()}
 	if r != all {
 		w.applied.Region = &Rect{r.Min.X, r.Min.Y, r.Dx(), r.Dy()}
 	}
