@@ -34,10 +34,15 @@ var _ codec.Encoder = Codec{}
 // TransferSyntax implements codec.Codec.
 func (Codec) TransferSyntax() dicom.TransferSyntax { return dicom.DeflatedImageFrame }
 
-// inflater is kept for its window and its buffer.
+// inflater and deflater are kept for their windows and for a native frame.
 type inflater struct {
 	src    bytes.Reader
 	z      io.ReadCloser // a flate.Resetter
+	native []byte
+}
+
+type deflater struct {
+	z      *flate.Writer
 	native []byte
 }
 
@@ -48,7 +53,7 @@ var (
 		if err != nil {
 			panic(err) // the level is a constant
 		}
-		return z
+		return &deflater{z: z}
 	}}
 )
 
@@ -109,16 +114,16 @@ func (c Codec) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error
 	if _, err := c.Describe(f.Description, o); err != nil {
 		return dst, err
 	}
-	b, err := c.Codec.Encode(nil, f, o)
-	if err != nil {
+	x := deflaters.Get().(*deflater)
+	defer func() { x.z.Reset(io.Discard); deflaters.Put(x) }()
+	var err error
+	if x.native, err = c.Codec.Encode(x.native[:0], f, o); err != nil {
 		return dst, err
 	}
 	out := bytes.NewBuffer(dst)
-	z := deflaters.Get().(*flate.Writer)
-	defer func() { z.Reset(io.Discard); deflaters.Put(z) }()
-	z.Reset(out)
-	if _, err = z.Write(b); err == nil {
-		err = z.Close()
+	x.z.Reset(out)
+	if _, err = x.z.Write(x.native); err == nil {
+		err = x.z.Close()
 	}
 	return out.Bytes(), errs.E(errs.Internal, "deflate.Encode", err)
 }
