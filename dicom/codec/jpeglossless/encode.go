@@ -40,7 +40,7 @@ type encoder struct {
 	predictor        int
 	line, above, out []uint16 // a row, the row before it, differences
 	frequency        [jpegstream.MaxComponents][256]int
-	codes            [jpegstream.MaxComponents][256]jpegstream.Code
+	codes            [jpegstream.MaxComponents][32]uint64
 }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
@@ -197,9 +197,10 @@ func (e *encoder) write(dst []byte, d codec.Description) []byte {
 		f.Components[c] = jpegstream.Component{ID: id, H: 1, V: 1}
 		s.Components[c] = jpegstream.ScanComponent{Index: c, Td: c}
 		spec := jpegstream.Optimal(&e.frequency[c])
-		e.codes[c] = spec.Codes()
+		codes := spec.Codes()
+		e.codes[c] = packed(codes)
 		tables = jpegstream.AppendHuffman(tables, 0, c, spec)
-		bits += cost(&e.frequency[c], e.codes[c])
+		bits += cost(&e.frequency[c], codes)
 	}
 	dst = jpegstream.AppendFrame(dst, f)
 	dst = append(dst, tables...)
@@ -221,29 +222,32 @@ func (e *encoder) write(dst []byte, d codec.Description) []byte {
 	return jpegstream.AppendMarker(dst[:w.Pos], jpegstream.EOI)
 }
 
-// row writes the differences in e.out.
+// row writes the differences in e.out: the code of the category and its extra bits (T.81 H.1.2.2,
+// F.1.2.1.1).
 func (e *encoder) row(dst []byte, w jpegstream.Writer) jpegstream.Writer {
-	if e.n == 1 {
-		codes := &e.codes[0]
-		for _, v := range e.out {
-			w = put(dst, w, codes, v)
+	c := 0
+	for _, difference := range e.out {
+		d := int32(int16(difference))
+		s := category(difference) & 31
+		k := e.codes[c&3][s]
+		w.N += int(k & 63)
+		w.Acc |= (k>>6 | uint64(uint32(d+d>>31)&(1<<(s&15)-1))) << (-w.N & 63)
+		if w.N >= 32 {
+			w = w.Word(dst)
 		}
-		return w
-	}
-	for i := 0; i+e.n <= len(e.out); i += e.n {
-		for c := range e.n {
-			w = put(dst, w, &e.codes[c], e.out[i+c])
+		if c++; c == e.n {
+			c = 0
 		}
 	}
 	return w
 }
 
-// put writes a difference: the code of its category and its extra bits (T.81 H.1.2.2, F.1.2.1.1).
-func put(dst []byte, w jpegstream.Writer, codes *[256]jpegstream.Code, difference uint16) jpegstream.Writer {
-	d := int32(int16(difference))
-	s := category(difference)
-	n := int(s & 15) // category 16 has no extra bits
-	extra := uint32(d+d>>31) & (1<<n - 1)
-	c := codes[s]
-	return w.Put(dst, c.Bits()<<n|extra, c.Length()+n)
+// packed returns, for each category, its code with room for the extra bits, and below in 6 bits how
+// many bits both are.
+func packed(codes [256]jpegstream.Code) (out [32]uint64) {
+	for s := range 17 {
+		n := s & 15 // category 16 has no extra bits
+		out[s] = uint64(codes[s].Bits())<<(n+6) | uint64(codes[s].Length()+n)
+	}
+	return out
 }

@@ -1,11 +1,15 @@
 package jpeglossless_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
 // shapes are what the encoders take: every depth, both signs, odd sizes, all photometric
@@ -49,4 +53,45 @@ func TestSV1(t *testing.T) {
 func TestProcess14(t *testing.T) {
 	t.Parallel()
 	codectest.Run(t, codectest.Suite{Codec: jpeglossless.Process14(), Files: 2, Shapes: shapes(), Refuse: refused()})
+}
+
+// TestMalformedFiles: files that some readers could not take. The sums are those of what pylibjpeg
+// and GDCM give for the first three and libjpeg-turbo for the last, which has no delimiter.
+func TestMalformedFiles(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"bad-sequence.dcm":             "ef7120ddfc77c166ecdc5ffb99715deff8be9f3e7c0409021c0e06b962d2a61a",
+		"issue140-3x3-jpeg.dcm":        "38a8a367bc91744f9b07099ed1d6cde5e6c89030f0e99702dcfad62913a2dfe2",
+		"jpeg-lossless-bad.dcm":        "c45111778adeb670060f83629a7dd581d03c3d020965cc8ab40514e8d672a143",
+		"gh1339-missing-delimiter.dcm": "53a1da994838c5cc886c35e68f424359c44a00c640c549ed812d7100dfb6bc78",
+	} {
+		m := codectest.Open(t, filepath.Join(testkit.Shared(t), "data", "malformed", "real", name))
+		f, err := jpeglossless.Process14().Decode(m.Encoded(t, 1), m.Description, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if sum := sha256.Sum256(f.Data); hex.EncodeToString(sum[:]) != want {
+			t.Errorf("%s: other samples", name)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	grey, grey8, rgb := codectest.Draw(codectest.Grey(7, 5, 16, 16, 0), "extremes"), codectest.Draw(codectest.Grey(5, 9, 8, 8, 0), "natural"), codectest.Draw(codectest.Color(5, 7, 8, 8, "RGB"), "natural")
+	var seeds []codectest.Specimen
+	for _, s := range []struct {
+		codec.Frame
+		variant
+	}{
+		{grey, variant{predictor: 1}},
+		{grey, variant{predictor: 4, interval: 2, transform: 3, tail: "\xFF\xD9"}},
+		{grey8, variant{predictor: 7, fill: "\xFF"}},
+		{grey8, variant{predictor: 2, rows: 1, tail: "\xFF\xDC\x00\x04\x00\x05\xFF\xD9"}},
+		{rgb, variant{predictor: 1, interval: 3}},
+		{rgb, variant{predictor: 5, scans: [][]int{{1}, {0, 2}}}},
+	} {
+		seeds = append(seeds, codectest.Specimen{Description: s.Description, Encoded: reference(s.Frame, s.variant)})
+	}
+	codectest.Fuzz(f, jpeglossless.Process14(), seeds...)
 }

@@ -126,13 +126,14 @@ func (w Writer) Put(dst []byte, bits uint32, n int) Writer {
 	w.N += n
 	w.Acc |= uint64(bits) << (-w.N & 63)
 	if w.N >= 32 {
-		return w.word(dst)
+		return w.Word(dst)
 	}
 	return w
 }
 
-// word writes the upper 32 bits.
-func (w Writer) word(dst []byte) Writer {
+// Word writes the upper 32 bits. Loops that are worth it gather bits as Put does and call this for
+// every 32.
+func (w Writer) Word(dst []byte) Writer {
 	v := uint32(w.Acc >> 32)
 	w.Acc <<= 32
 	w.N -= 32
