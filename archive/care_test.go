@@ -282,8 +282,8 @@ func TestScrubResumes(t *testing.T) {
 // What is read whole is checked on the way, also where nothing was scrubbed yet.
 func TestDamageIsNotPassedOn(t *testing.T) {
 	t.Parallel()
-	for _, accepted := range []string{"", "1.2.840.10008.1.2"} { // as stored; converted
-		h := newHouse(archive.Config{Ledger: newMemLedger()})
+	for _, accepted := range []string{"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"} { // as stored; converted; encoded
+		h := newHouse(archive.Config{Ledger: newMemLedger(), Codecs: codecs})
 		h.mustStore(t, sample{}.incoming())
 		e := h.mustSelect(t, index.Ref{})[0]
 		h.blobs.(*mem.Store).Flip(e.Location, e.Location.Length-1)

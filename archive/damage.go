@@ -136,6 +136,15 @@ func (c *checked) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// blame asks whether pixels that cannot be decoded came so, or are damaged here.
+func (a *Archive) blame(ctx context.Context, e index.Entry, err error) error {
+	if errs.Is(err, errs.Invalid) && errs.Is(a.blobs.Verify(context.WithoutCancel(ctx), e.Location), errs.Invalid) {
+		a.found(ctx, e.Location, true)
+		return errDamaged()
+	}
+	return err
+}
+
 // mismatch says that an object was not read as it was received, and notes it if it is the
 // medium's fault.
 func (a *Archive) mismatch(ctx context.Context, e index.Entry) error {

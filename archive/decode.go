@@ -93,7 +93,7 @@ func (a *Archive) withFrame(ctx context.Context, t storage.TenantID, f *Frames, 
 	if err != nil {
 		return err
 	}
-	return a.work(ctx, decoder, n, encoded, d, nil, use)
+	return a.blame(ctx, f.Entry, a.work(ctx, decoder, n, encoded, d, nil, use))
 }
 
 // work decodes frame n, into buf where that is large enough, and has it used.

@@ -124,7 +124,7 @@ func (a *Archive) openAs(ctx context.Context, t storage.TenantID, e index.Entry,
 	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 	r, err := a.openRecoded(ctx, t, e, candidates)
 	if err != nil {
-		return nil, "", err
+		return nil, "", a.blame(ctx, e, err)
 	}
 	return &Object{Size: -1, TransferSyntax: r.to, ReadCloser: pipe(r, r.write)}, r.instanceUID(), nil
 }
