@@ -27,7 +27,7 @@ const (
 
 	// maxScans bounds the scans of a progressive image, each of which may pass over all blocks
 	// for a few bytes. Encoders write about ten.
-	maxScans = 256
+	maxScans = 100
 )
 
 // decoder decodes one codestream after another. Its tables and planes are kept for the next one.
@@ -124,9 +124,7 @@ func (dec *decoder) decode(src []byte, d codec.Description, buf []byte) (codec.F
 	if widen { // into the second half, from where they are spread over both
 		target.BitsAllocated, target.Data = 8, frame.Data[len(frame.Data)/2:]
 	}
-	if err := dec.layOut(target); err != nil {
-		return codec.Frame{}, err
-	}
+	dec.layOut(target)
 	for scans := 1; more; scans++ {
 		if scans > maxScans {
 			return codec.Frame{}, invalid("more than %d scans", maxScans)
@@ -134,14 +132,15 @@ func (dec *decoder) decode(src []byte, d codec.Description, buf []byte) (codec.F
 		if err := dec.scan(); err != nil {
 			return codec.Frame{}, err
 		}
+		if dec.complete() && !dec.progressive {
+			break // what may follow changes no sample
+		}
 		if more, err = s.Next(); err != nil {
 			return codec.Frame{}, err
 		}
 	}
-	for i := range dec.n {
-		if !dec.comps[i].scanned {
-			return codec.Frame{}, invalid("component %d has no scan", i+1)
-		}
+	if !dec.complete() {
+		return codec.Frame{}, invalid("a component has no scan")
 	}
 	if dec.progressive {
 		dec.transform()
@@ -153,6 +152,16 @@ func (dec *decoder) decode(src []byte, d codec.Description, buf []byte) (codec.F
 		}
 	}
 	return frame, nil
+}
+
+// complete reports whether every component had a scan.
+func (dec *decoder) complete() bool {
+	for i := range dec.n {
+		if !dec.comps[i].scanned {
+			return false
+		}
+	}
+	return true
 }
 
 // describe checks the frame header against the image's header and the bytes there are, and
@@ -194,6 +203,9 @@ func describe(s *jpegstream.Stream, d codec.Description, size int) (codec.Descri
 	bits := 2 * blocks
 	if f.Process == jpegstream.SOF2 {
 		bits = blocks
+		if blocks > codec.MaxFrame/quantisedSize {
+			return d, errs.Errorf(errs.Exhausted, opDecode, "a progressive JPEG image of %d x %d samples is more than is decoded here", f.Columns, f.Rows)
+		}
 	}
 	if size < bits/8 {
 		return d, invalid("%d bytes cannot fill %d x %d samples", size, f.Columns, f.Rows)
@@ -204,12 +216,12 @@ func describe(s *jpegstream.Stream, d codec.Description, size int) (codec.Descri
 // samplesOf returns the description of the decoded samples: bits and colour space are the
 // codestream's.
 func samplesOf(s *jpegstream.Stream, d codec.Description) (codec.Description, error) {
-	if d.BitsAllocated < 2 || d.BitsAllocated > 16 {
+	if d.BitsAllocated > 16 {
 		return d, invalid("Bits Allocated is %d", d.BitsAllocated)
 	}
 	bits := s.Frame.Precision
-	if bits > d.BitsAllocated { // DCMTK: the codestream's precision makes it 16
-		d.BitsAllocated, d.BitsStored, d.HighBit = 16, bits, bits-1
+	if bits > d.BitsAllocated { // DCMTK: as many bytes as the codestream's precision needs
+		d.BitsAllocated, d.BitsStored, d.HighBit = 8*ceil(bits, 8), bits, bits-1
 	}
 	if d.BitsStored > bits || d.HighBit != d.BitsStored-1 { // samples are at the lower end
 		d.BitsStored = min(d.BitsStored, bits)
@@ -250,7 +262,7 @@ func colour(s *jpegstream.Stream, photometric string) string {
 func ceil(a, b int) int { return (a + b - 1) / b }
 
 // layOut prepares the components: where blocks go, how large the planes are.
-func (dec *decoder) layOut(frame codec.Frame) error {
+func (dec *decoder) layOut(frame codec.Frame) {
 	f := &dec.stream.Frame
 	dec.n, dec.progressive, dec.eobrun = f.N, f.Process == jpegstream.SOF2, 0
 	hmax, vmax := 1, 1
@@ -302,7 +314,6 @@ func (dec *decoder) layOut(frame codec.Frame) error {
 			coefs += len(c.coefs)
 		}
 	}
-	return nil
 }
 
 // grow returns a slice of n elements, in b's memory where that is enough.

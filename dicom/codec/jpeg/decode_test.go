@@ -14,6 +14,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeg"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/jpeglossless"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
 const rows, columns = 27, 35
@@ -130,6 +131,7 @@ func TestLenient(t *testing.T) {
 		"fill bytes before EOI":            append(append(bytes.Clone(b[:len(b)-2]), 0xFF, 0xFF), b[len(b)-2:]...),
 		"no EOI":                           b[:len(b)-2],
 		"padded":                           append(bytes.Clone(b), 0, 0, 0),
+		"damage behind the last scan":      append(bytes.Clone(b[:len(b)-2]), 0xFF, 0xC4, 0xFF, 0xFF, 1),
 		"no spectral selection":            bytes.Join([][]byte{b[:data-3], {0, 0, 0}, b[data:]}, nil),
 		"comment and unknown APP":          bytes.Join([][]byte{b[:2], {0xFF, 0xFE, 0, 4, 'h', 'i', 0xFF, 0xE7, 0, 3, 1}, b[2:]}, nil),
 		"Rows by DNL":                      bytes.Join([][]byte{b[:sof+5], {0, 0}, b[sof+7 : len(b)-2], {0xFF, 0xDC, 0, 4, 0, rows}, b[len(b)-2:]}, nil),
@@ -252,6 +254,36 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// Slides' edge tiles that were cut off by their writers; one slide calls YCbCr RGB.
+func TestCroppedTiles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		path       string
+		last, w, h int // of the frames, and what it has
+	}{{"malformed/real/wsi-cropped-edge-tiles.dcm", 12, 120, 60}, {"wsi/sample-3175.dcm", 140, 55, 121}} {
+		m := codectest.Open(t, testkit.Shared(t), "data", c.path)
+		var buf []byte
+		for n := 1; n <= m.Index.Frames(); n++ {
+			f, err := jpeg.Baseline().Decode(m.Encoded(t, n), m.Description, buf)
+			if err != nil {
+				t.Fatalf("%s frame %d: %v", c.path, n, err)
+			}
+			if buf = f.Data; f.PhotometricInterpretation != "YBR_FULL_422" || f.Rows != 240 || f.Columns != 240 {
+				t.Errorf("%s frame %d: %+v", c.path, n, f.Description)
+			}
+			if n != c.last {
+				continue
+			}
+			for i := 0; i < len(f.Data); i += 3 {
+				x, y := i/3%240, i/720
+				if inside, zero := x < c.w && y < c.h, f.Data[i]|f.Data[i+1]|f.Data[i+2] == 0; inside == zero {
+					t.Fatalf("%s: pixel %d, %d is %v", c.path, x, y, f.Data[i:i+3])
+				}
+			}
+		}
+	}
+}
+
 func TestRefuse(t *testing.T) {
 	ybr := codectest.Color(rows, columns, 8, 8, "YBR_FULL_422")
 	b := fixture(t, "420")
@@ -277,7 +309,6 @@ func TestRefuse(t *testing.T) {
 		{"16 bits", with(sof+4, 16), errs.Invalid},
 		{"no quantisation table", without(t, b, 0xDB), errs.Invalid},
 		{"a table that is not there", with(sof+12, 3), errs.Invalid},
-		{"a component twice", bytes.Join([][]byte{b[:len(b)-2], b[sos:]}, nil), errs.Invalid},
 		{"a component without a scan", bytes.Join([][]byte{b[:sos], {0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0}, b[data:]}, nil), errs.Invalid},
 		{"half the data", b[:(data+len(b))/2], errs.Invalid},
 		{"half the data and EOI", append(bytes.Clone(b[:(data+len(b))/2]), 0xFF, 0xD9), errs.Invalid},
@@ -297,6 +328,20 @@ func TestRefuse(t *testing.T) {
 	restart[at+1] = 0xD5
 	if _, err := jpeg.Baseline().Decode(restart, ybr, nil); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a restart marker out of turn: %v", err)
+	}
+	scans := fixture(t, "scans")
+	sos, _ = segment(t, scans, 0xDA)
+	second := sos + 2 + bytes.Index(scans[sos+2:], []byte{0xFF, 0xDA})
+	twice := bytes.Join([][]byte{scans[:second], scans[sos:second], scans[second:]}, nil)
+	if _, err := jpeg.Baseline().Decode(twice, ybr, nil); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a component twice: %v", err)
+	}
+	huge := fixture(t, "progressive")
+	sof, _ = segment(t, huge, 0xC2)
+	binary.BigEndian.PutUint16(huge[sof+5:], 32000)
+	binary.BigEndian.PutUint16(huge[sof+7:], 11000)
+	if _, err := jpeg.Baseline().Decode(append(huge, make([]byte, 1<<20)...), codectest.Color(32000, 11000, 8, 8, "RGB"), nil); !errs.Is(err, errs.Exhausted) {
+		t.Errorf("progressive and huge: %v", err)
 	}
 	// A scan of a progressive image costs ten bytes and may pass over every block.
 	p := fixture(t, "progressive")

@@ -389,10 +389,12 @@ func grey(to []int16, src []byte) {
 }
 
 func fromRGB(y, cb, cr []int16, src []byte) {
-	for x := 0; len(src) >= 3 && x < len(y) && x < len(cb) && x < len(cr); x++ {
-		a, b, c := ycc.FromRGB(src[0], src[1], src[2])
+	n := len(src) / 3
+	y, cb, cr = y[:n], cb[:n], cr[:n]
+	for x := range y {
+		p := src[3*x : 3*x+3 : 3*x+3]
+		a, b, c := ycc.FromRGB(p[0], p[1], p[2])
 		y[x], cb[x], cr[x] = int16(a)-128, int16(b)-128, int16(c)-128
-		src = src[3:]
 	}
 }
 

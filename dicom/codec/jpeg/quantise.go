@@ -48,15 +48,18 @@ func (q *quantiser) set(table, quality int) {
 	}
 }
 
-// quantise rounds the coefficients that forward left in b to the nearest step.
+// quantise rounds the coefficients that forward left in b to the nearest step. to is zero before.
 func (q *quantiser) quantise(b *[64]int32, to *quantised) {
 	var mask uint64
 	for k, n := range zigzag {
-		v := b[n&63]
+		v, half := b[n&63], q.half[k]
+		if uint32(v+half-1) < uint32(2*half-1) {
+			continue // it is nearer to zero, as most are
+		}
 		sign := v >> 31
-		v = int32(int64((v^sign)-sign+q.half[k]) * q.inverse[k] >> quantBits) // 0 or more
+		v = int32(int64((v^sign)-sign+half) * q.inverse[k] >> quantBits)
 		to.coef[k] = int16((v ^ sign) - sign)
-		mask = mask>>1 | uint64(uint32(-v)>>31)<<63
+		mask |= 1 << k
 	}
 	to.mask = mask
 }

@@ -57,7 +57,7 @@ func (dec *decoder) sequentialScan() (jpegstream.Bits, error) {
 	var b jpegstream.Bits
 	for _, sc := range s.Scan.Components[:s.Scan.N] {
 		c := &dec.comps[sc.Index]
-		if c.scanned {
+		if c.scanned { // its blocks are samples by now
 			return b, invalid("component %d has a second scan", sc.Index+1)
 		}
 		c.scanned = true
