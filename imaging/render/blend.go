@@ -117,19 +117,14 @@ func (w *work) shutter() {
 	if p == nil || p.Shutter == nil {
 		return
 	}
-	s := *p.Shutter
-	if b := s.Bitmap; b != nil && short(b) {
-		w.note("the shutter has fewer pixels than rows and columns")
-		s.Bitmap = nil
-	}
-	w.prepare(s.Color)
+	w.prepare(p.Shutter.Color)
 	w.applied.Shutter = true
-	mask := s.covered(w.f.Columns, w.f.Rows)
+	mask := p.Shutter.covered(w.f.Columns, w.f.Rows)
 	r := w.bounds().Intersect(image.Rect(0, 0, w.f.Columns, w.f.Rows))
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
 			if mask[y*w.f.Columns+x] != 0 {
-				w.set(x, y, s.Color)
+				w.set(x, y, p.Shutter.Color)
 			}
 		}
 	}

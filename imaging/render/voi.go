@@ -20,9 +20,6 @@ func (w *work) pipeline() (*gray, error) {
 	if p != nil {
 		// PS3.4 N.2.1: the presentation state's transformations take the place of the image's,
 		// its photometric interpretation does not count.
-		if err := p.check(); err != nil {
-			return nil, err
-		}
 		g.modality, voi, source = imaging.Modality{Slope: 1}, imaging.VOI{}, "presentation"
 		if p.Modality != nil {
 			g.modality = *p.Modality
@@ -65,6 +62,9 @@ func (p *Presentation) check() error {
 		if l != nil && (len(l.Data) == 0 || l.Bits < 1 || l.Bits > 16) {
 			return errs.Errorf(errs.Invalid, op, "a look-up table of the presentation state is none")
 		}
+	}
+	if s := p.Shutter; s != nil && s.Bitmap != nil && short(s.Bitmap) {
+		return errs.Errorf(errs.Invalid, op, "the shutter has fewer pixels than rows and columns")
 	}
 	return nil
 }
