@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"flag"
+	"fmt"
 	htmltext "html"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/iod/sr"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/imaging/render/document"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
@@ -266,5 +270,63 @@ func TestNumbers(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+func pdf(t testing.TB, d *sr.Document) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := document.PDF(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Ghostscript finds every word of the text on the pages of the PDF, and nothing to complain of.
+func TestPDF(t *testing.T) {
+	t.Parallel()
+	gs := testkit.Tool(t, "gs")
+	for _, path := range []string{"sr/comprehensive", "sr/petct-measurements", "head-ct/sr-tid1500"} {
+		d := read(t, "derived/"+path+".dcm")
+		file := filepath.Join(t.TempDir(), "report.pdf")
+		if err := os.WriteFile(file, pdf(t, d), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(gs, "-q", "-dNOPAUSE", "-dBATCH", "-dPDFSTOPONERROR", "-sDEVICE=txtwrite", "-o", "-", file).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", path, err, out)
+		}
+		got := map[string]bool{}
+		for _, word := range strings.Fields(string(out)) {
+			got[word] = true
+		}
+		for _, word := range strings.Fields(text(t, d)) {
+			if !got[word] && strings.Trim(word, "=-") != "" {
+				t.Errorf("%s: %q is missing", path, word)
+			}
+		}
+		if pages := bytes.Count(pdf(t, d), []byte("/Type /Page ")); !strings.Contains(string(out), fmt.Sprintf("page %d of %d", pages, pages)) {
+			t.Errorf("%s: %d pages, not numbered", path, pages)
+		}
+	}
+}
+
+// Text that a PDF cannot show is refused, not mangled; brackets and long words are no trouble.
+func TestPDFText(t *testing.T) {
+	t.Parallel()
+	with := func(s string) *sr.Document {
+		return parse(t, item(sr.Container, "Title", func(d *dicom.Dataset) {
+			d.SetItems(tag.ContentSequence, item(sr.Text, "", func(d *dicom.Dataset) { d.SetText(tag.TextValue, s) }))
+		}))
+	}
+	if err := document.PDF(io.Discard, with("山田 太郎")); !errs.Is(err, errs.Unsupported) {
+		t.Errorf("Japanese: %v", err)
+	}
+	got := pdf(t, with(`Größe (ca.) 5 µm \ ± 1`))
+	if !bytes.Contains(got, []byte("(Gr\xF6\xDFe \\(ca.\\) 5 \xB5m \\\\ \xB1 1)")) {
+		t.Errorf("%q", got)
+	}
+	if n := bytes.Count(pdf(t, with(strings.Repeat("x", 10_000))), []byte(" Tj ET")); n < 100 {
+		t.Errorf("a long word in %d lines", n)
 	}
 }
