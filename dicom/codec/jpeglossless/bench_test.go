@@ -10,8 +10,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
-// contents are the corpus files that are measured; bench/codec/jpeglossless.py measures
-// libjpeg-turbo and DCMTK on the same.
+// contents are the corpus files that are measured, their first frames. bench/codec has such frames
+// decoded by libjpeg-turbo and DCMTK too.
 var contents = []struct{ name, path string }{
 	{"CT", "syntaxes/ct-all/jpeg-lossless-sv1.dcm"},
 	{"MR", "syntaxes/mr-all/jpeg-lossless-sv1-a.dcm"},
