@@ -121,7 +121,7 @@ func (w *writer) room(n int) {
 	}
 }
 
-// put writes the lower n bits of v, up to 57, that has no others.
+// put writes the lower n bits of v, up to 56, that has no others.
 func (w *writer) put(v uint64, n int) {
 	w.held += n
 	w.last |= v << (64 - w.held)
@@ -137,11 +137,11 @@ func (w *writer) code(mapped int, k uint32, limit, qbpp int) {
 	if zeros >= limit-qbpp-1 {
 		zeros, low, n = limit-qbpp-1, mapped-1, qbpp
 	}
-	for ; zeros > 32; zeros -= 32 {
-		w.put(0, 32)
+	if zeros > longest {
+		w.put(0, zeros-longest)
+		zeros = longest
 	}
-	w.put(0, zeros)
-	w.put(1<<n|uint64(low), n+1)
+	w.put(1<<n|uint64(low), zeros+1+n)
 }
 
 // stuff appends what was written to dst as a scan holds it, its last byte filled up with zeros

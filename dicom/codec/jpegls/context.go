@@ -51,7 +51,7 @@ const (
 	contexts  = 365     // T.87 A.3.4: 9*9*9 gradients, their signs merged
 	gradients = 1 << 17 // differences of two samples, modulo their number
 	margins   = 2       // samples beside a line, one at each end
-	longest   = 40      // zeros that the quick paths take before a Golomb code's one
+	longest   = 39      // zeros before a code's one that the quick paths take: 56 bits with it and what follows
 )
 
 // model is the state that encoder and decoder share: T.87 A.2 and A.8.
@@ -59,28 +59,30 @@ type model struct {
 	params
 	spread    int // RANGE: how many values an error has
 	step      int // 2*NEAR+1
+	inverse   int // 1/step in 32 bits, rounded up: exact for what is below 2^32/step
 	qbpp      int // bits of a mapped error
 	limit     int // longest code
 	quick     int // zeros before a code's one from which on it is no plain code, or too long to read at once
 	contexts  *[contexts]context
 	run       [2]runContext
-	runIndex  [4]int          // of each component that has lines of its own
-	quantized params          // what quantum was made for
-	quantum   [gradients]int8 // gradient, modulo its size -> -4 to 4 (A.3.3)
-	lines     []uint16        // the line being coded and the one above, with margins
+	runIndex  [4]int           // of each component that has lines of its own
+	quantized params           // what quantum was made for
+	quantum   *[gradients]int8 // gradient, modulo its size -> -4 to 4 (A.3.3)
+	lines     []uint16         // the line being coded and the one above, with margins
 }
 
 // begin prepares the model for a scan.
 func (m *model) begin(p params) {
 	m.params = p
 	m.step = 2*p.near + 1
+	m.inverse = (1<<32 + p.near*2) / m.step
 	m.spread = (p.maxval+2*p.near)/m.step + 1
 	m.qbpp = bits.Len(uint(m.spread - 1))
 	bpp := max(2, bits.Len(uint(p.maxval)))
 	m.limit = 2 * (bpp + max(8, bpp))
 	m.quick = min(m.limit-m.qbpp-1, longest)
 	if m.contexts == nil {
-		m.contexts = new([contexts]context)
+		m.contexts, m.quantum = new([contexts]context), new([gradients]int8)
 	}
 	if m.quantized != p {
 		m.quantize()

@@ -181,10 +181,13 @@ func (d *decoder) decodeLine(cur, prev []uint16, c int) error {
 	copy(prev[len(prev)-n:], prev[len(prev)-2*n:])
 	copy(cur[:n], prev[n:2*n])
 	var err error
+	plain := d.near == 0 && d.maxval&(d.maxval+1) == 0
 	switch {
+	case n == 3 && plain:
+		err = d.losslessPixels(cur, prev)
 	case n > 1:
 		err = d.pixels(cur, prev, n)
-	case d.near == 0 && d.maxval&(d.maxval+1) == 0:
+	case plain:
 		err = d.lossless(cur, prev, c)
 	default:
 		err = d.nearLossless(cur, prev, c)

@@ -5,20 +5,21 @@ import "encoding/binary"
 // lossless encodes a line of one component without error: decoder.lossless turned round.
 func (e *encoder) lossless(cur, prev []uint16) {
 	var (
-		stat   = e.contexts
-		out    = e.bits
-		at     = e.at
-		last   = e.last
-		held   = e.held
-		maxval = e.maxval
-		half   = (e.maxval + 1) >> 1
-		reset  = e.reset
-		quick  = e.quick
-		width  = len(cur) - margins
-		ra     = int(cur[0])
-		rb     = int(prev[0])
-		rd     = int(prev[1])
-		q1     = int(e.quantum[(rd-rb)&(gradients-1)])
+		stat    = e.contexts
+		quantum = e.quantum
+		out     = e.bits
+		at      = e.at
+		last    = e.last
+		held    = e.held
+		maxval  = e.maxval
+		half    = (e.maxval + 1) >> 1
+		reset   = e.reset
+		quick   = e.quick
+		width   = len(cur) - margins
+		ra      = int(cur[0])
+		rb      = int(prev[0])
+		rd      = int(prev[1])
+		q1      = int(quantum[(rd-rb)&(gradients-1)])
 	)
 	prev = prev[:len(cur)]
 	for x := 1; x <= width; {
@@ -26,8 +27,8 @@ func (e *encoder) lossless(cur, prev []uint16) {
 		rb = rd
 		rd = int(prev[x+1])
 		q2 := q1
-		q1 = int(e.quantum[(rd-rb)&(gradients-1)])
-		q := 9*(9*q1+q2) + int(e.quantum[(rc-ra)&(gradients-1)])
+		q1 = int(quantum[(rd-rb)&(gradients-1)])
+		q := 9*(9*q1+q2) + int(quantum[(rc-ra)&(gradients-1)])
 		if q == 0 {
 			e.at, e.last, e.held = at, last, held
 			x = e.runMode(cur, prev, x)
@@ -35,7 +36,7 @@ func (e *encoder) lossless(cur, prev []uint16) {
 			ra, rb = int(cur[x-1]), int(prev[x-1])
 			if x <= width {
 				rd = int(prev[x])
-				q1 = int(e.quantum[(rd-rb)&(gradients-1)])
+				q1 = int(quantum[(rd-rb)&(gradients-1)])
 			}
 			continue
 		}
@@ -149,11 +150,9 @@ func (e *encoder) regular(q, ra, rb, rc, v int) uint16 {
 // reduce quantizes an error and brings it into the range of mapped ones (T.87 A.4.4, A.4.5).
 func (m *model) reduce(d int) int {
 	if m.near > 0 {
-		if d > 0 {
-			d = (m.near + d) / m.step
-		} else {
-			d = -((m.near - d) / m.step)
-		}
+		negative := d >> 63
+		d = (m.near + (d ^ negative) - negative) * m.inverse >> 32
+		d = (d ^ negative) - negative
 	}
 	if d < 0 {
 		d += m.spread

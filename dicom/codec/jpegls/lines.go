@@ -7,17 +7,18 @@ import "math/bits"
 // in runs and for codes of unusual length, nothing branches on the picture's content otherwise.
 func (d *decoder) lossless(cur, prev []uint16, component int) error {
 	var (
-		stat   = d.contexts
-		data   = d.bits
-		pos    = d.pos
-		maxval = d.maxval
-		reset  = d.reset
-		quick  = d.quick
-		width  = len(cur) - margins
-		ra     = int(cur[0])
-		rb     = int(prev[0])
-		rd     = int(prev[1])
-		q1     = int(d.quantum[(rd-rb)&(gradients-1)])
+		stat    = d.contexts
+		quantum = d.quantum
+		data    = d.bits
+		pos     = d.pos
+		maxval  = d.maxval
+		reset   = d.reset
+		quick   = d.quick
+		width   = len(cur) - margins
+		ra      = int(cur[0])
+		rb      = int(prev[0])
+		rd      = int(prev[1])
+		q1      = int(quantum[(rd-rb)&(gradients-1)])
 	)
 	prev = prev[:len(cur)]
 	for x := 1; x <= width; {
@@ -25,8 +26,8 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		rb = rd
 		rd = int(prev[x+1])
 		q2 := q1 // the gradient beside
-		q1 = int(d.quantum[(rd-rb)&(gradients-1)])
-		q := 9*(9*q1+q2) + int(d.quantum[(rc-ra)&(gradients-1)])
+		q1 = int(quantum[(rd-rb)&(gradients-1)])
+		q := 9*(9*q1+q2) + int(quantum[(rc-ra)&(gradients-1)])
 		if q == 0 {
 			d.pos = pos
 			next, err := d.runMode(cur, prev, x, component)
@@ -37,7 +38,7 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 			ra, rb = int(cur[x-1]), int(prev[x-1])
 			if x <= width {
 				rd = int(prev[x])
-				q1 = int(d.quantum[(rd-rb)&(gradients-1)])
+				q1 = int(quantum[(rd-rb)&(gradients-1)])
 			}
 			continue
 		}
@@ -121,25 +122,55 @@ func (m *model) gradient(ra, rb, rc, rd int) int {
 	return 81*int(m.quantum[(rd-rb)&(gradients-1)]) + 9*int(m.quantum[(rb-rc)&(gradients-1)]) + int(m.quantum[(rc-ra)&(gradients-1)])
 }
 
-// pixels decodes a line of n components that alternate (T.87 A.1, B.3). As most colour comes this
-// way, it is written out like lossless.
+// pixels decodes a line of n components that alternate (T.87 A.1, B.3).
 func (d *decoder) pixels(cur, prev []uint16, n int) error {
-	var (
-		q      [4]int
-		stat   = d.contexts
-		data   = d.bits
-		pos    = d.pos
-		maxval = d.maxval
-		near   = d.near
-		step   = d.step
-		wrap   = d.spread * d.step
-	)
-	prev = prev[:len(cur)]
+	var q [4]int
 	for x := n; x < len(cur)-n; {
 		some := 0
 		for i := range q[:n] {
-			rb, rc := int(prev[x+i]), int(prev[x+i-n])
-			q[i] = d.gradient(int(cur[x+i-n]), rb, rc, int(prev[x+i+n]))
+			q[i] = d.gradient(int(cur[x+i-n]), int(prev[x+i]), int(prev[x+i-n]), int(prev[x+i+n]))
+			some |= q[i]
+		}
+		if some == 0 {
+			next, err := d.pixelRun(cur, prev, x, n)
+			if err != nil {
+				return err
+			}
+			x = next
+			continue
+		}
+		for _, q := range q[:n] {
+			v, err := d.regular(q, int(cur[x-n]), int(prev[x]), int(prev[x-n]))
+			if err != nil {
+				return err
+			}
+			cur[x] = uint16(v)
+			x++
+		}
+	}
+	return nil
+}
+
+// losslessPixels is lossless for three components that alternate, as most colour comes. They often
+// have one context, and colour of instruments is smooth: what seldom changes is behind branches
+// here, so that one sample need not wait for the one before.
+func (d *decoder) losslessPixels(cur, prev []uint16) error {
+	const n = 3
+	var (
+		q       [n]int
+		stat    = d.contexts
+		quantum = d.quantum
+		data    = d.bits
+		pos     = d.pos
+	)
+	prev = prev[:len(cur)]
+	for x := n; x < len(cur)-n; {
+		above := (*[3 * n]uint16)(prev[x-n:])
+		here := (*[2 * n]uint16)(cur[x-n:])
+		some := 0
+		for i := range q {
+			ra, rc, rb, rd := int(here[i]), int(above[i]), int(above[i+n]), int(above[i+2*n])
+			q[i] = 81*int(quantum[(rd-rb)&(gradients-1)]) + 9*int(quantum[(rb-rc)&(gradients-1)]) + int(quantum[(rc-ra)&(gradients-1)])
 			some |= q[i]
 		}
 		if some == 0 {
@@ -151,14 +182,14 @@ func (d *decoder) pixels(cur, prev []uint16, n int) error {
 			x, pos = next, d.pos
 			continue
 		}
-		for _, q := range q[:n] {
-			ra, rb, rc := int(cur[x-n]), int(prev[x]), int(prev[x-n])
-			sign := q >> 63
-			s := &stat[(q^sign)-sign]
-			a, b, count, k := int(s.a), int(s.b), int(s.n), s.k
+		for i := range q {
+			ra, rc, rb := int(here[i]), int(above[i]), int(above[i+n])
+			sign := q[i] >> 63
+			s := &stat[(q[i]^sign)-sign]
 			px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
-			px = min(max(px+((int(s.c)^sign)-sign), 0), maxval)
+			px = min(max(px+((int(s.c)^sign)-sign), 0), d.maxval)
 
+			k := s.k
 			w := peek(data, pos)
 			zeros := bits.LeadingZeros64(w)
 			var v int
@@ -173,41 +204,31 @@ func (d *decoder) pixels(cur, prev []uint16, n int) error {
 				pos = d.pos
 			}
 			e := v>>1 ^ -(v & 1)
-			if k == 0 && near == 0 && 2*b <= -count {
+			b, n1 := int(s.b), int(s.n)
+			if k == 0 && 2*b <= -n1 {
 				e = ^e
 			}
+			here[i+n] = uint16((px + (e ^ sign) - sign) & d.maxval)
 
-			a += (e ^ e>>63) - e>>63
-			b += e * step
-			if count == d.reset {
-				a, b, count = a>>1, b>>1, count>>1
+			a := int(s.a) + (e ^ e>>63) - e>>63
+			b += e
+			if n1 == d.reset {
+				a, b, n1 = a>>1, b>>1, n1>>1
 			}
-			count++
-			if b+count <= 0 {
-				b = max(b+count, 1-count)
-				if s.c > -128 {
-					s.c--
-				}
+			n1++
+			if b+n1 <= 0 {
+				b = max(b+n1, 1-n1)
+				s.c = max(s.c-1, -128)
 			} else if b > 0 {
-				b = min(b-count, 0)
-				if s.c < 127 {
-					s.c++
-				}
+				b = min(b-n1, 0)
+				s.c = min(s.c+1, 127)
 			}
-			s.a, s.b, s.n = int32(a), int32(b), int16(count)
-			if a > count<<(k&31) || k != 0 && a <= count<<(k&31)>>1 {
-				s.k = golomb(a, count)
+			s.a, s.b, s.n = int32(a), int32(b), int16(n1)
+			if a > n1<<(k&31) || k != 0 && a <= n1<<(k&31)>>1 {
+				s.k = golomb(a, n1)
 			}
-
-			v = px + ((e^sign)-sign)*step
-			if v < -near {
-				v += wrap
-			} else if v > maxval+near {
-				v -= wrap
-			}
-			cur[x] = uint16(min(max(v, 0), maxval))
-			x++
 		}
+		x += n
 	}
 	d.pos = pos
 	return nil
