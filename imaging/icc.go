@@ -123,9 +123,9 @@ func (p *Profile) at(in [3]uint8) (out [3]uint8) {
 
 // isIdentity tries colours from all over: sRGB has many names and few values.
 func (p *Profile) isIdentity() bool {
-	for r := 0; r < 256; r += 51 {
-		for g := 0; g < 256; g += 51 {
-			for b := 0; b < 256; b += 51 {
+	for r := 0; r < 256; r += 17 {
+		for g := 0; g < 256; g += 17 {
+			for b := 0; b < 256; b += 17 {
 				in := [3]uint8{uint8(r), uint8(g), uint8(b)}
 				for c, v := range p.at(in) {
 					if d := int(v) - int(in[c]); d < -3 || d > 3 {
