@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-nodes bench-scale parts-stop
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-codec bench-nodes bench-scale parts-stop
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,6 +76,10 @@ bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--
 	mkdir -p bench-results
 	PATH=$(CURDIR)/bin:$$PATH $(SHARED)/harness/bench.py $(SHARED)/harness/targets/orthanc-sqlite.json \
 	  $(SHARED)/harness/targets/aurelius.json $(BENCH) --out bench-results/bench
+	$(MAKE) bench-codec
+
+bench-codec: ## our codecs beside DCMTK's, libjpeg-turbo and CharLS on the same frames, tables in docs/CODECS.md (3 minutes)
+	go run ./bench/codec -shared $(SHARED) -out docs/CODECS.md
 
 SIZES ?= 10000,100000,1000000
 ENGINES ?= sqlite,postgres
