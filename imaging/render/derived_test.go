@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -158,5 +159,43 @@ func TestSegmentationLayers(t *testing.T) {
 			t.Fatal(len(layers), err)
 		}
 		golden(t, c.name, picture(t, ct, 1, render.Options{Layers: layers, Viewport: &render.Viewport{Width: 256, Height: 256}}).Image)
+	}
+}
+
+// Without its graphics, which dcmp2pgm does not draw, a state looks as DCMTK shows it.
+func TestPresentationStateAsDCMTK(t *testing.T) {
+	t.Parallel()
+	plain, pgm := filepath.Join(t.TempDir(), "ct.dcm"), filepath.Join(t.TempDir(), "out.pgm")
+	data := filepath.Join(testkit.Shared(t), "data")
+	state := "derived/head-ct/pr-gsps.dcm"
+	s, err := pr.Read(header(t, state).Dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sop := s.References[0].SOPInstanceUID
+	for _, command := range [][]string{
+		{"dcmdjpeg", filepath.Join(data, "ct-series/head-108/050.dcm"), plain},
+		{"dcmp2pgm", "-p", filepath.Join(data, state), plain, pgm},
+	} {
+		if out, err := exec.Command(testkit.Tool(t, command[0]), command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", command, err, out)
+		}
+	}
+	b, err := os.ReadFile(pgm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ct := slice(t, sop)
+	p, _, err := render.PresentationOf(s, sop, 1, ct.Description, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Graphics = nil
+	got := picture(t, ct, 1, render.Options{Presentation: p}).Image.(*image.Gray)
+	want := b[len(b)-len(got.Pix):]
+	for i := range want {
+		if d := int(got.Pix[i]) - int(want[i]); d < -1 || d > 1 {
+			t.Fatalf("pixel %d is %d, DCMTK has %d", i, got.Pix[i], want[i])
+		}
 	}
 }
