@@ -74,9 +74,6 @@ func (h *Huffman) define(p []byte, ac bool) (int, error) {
 	return 16 + n, nil
 }
 
-// Defined reports whether the codestream had such a table.
-func (h *Huffman) Defined() bool { return h.defined }
-
 // Ready makes the table that a scan is about to use; errs.Invalid when there is none.
 func (h *Huffman) Ready() error {
 	if !h.defined {

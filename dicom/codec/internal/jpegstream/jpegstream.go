@@ -47,12 +47,9 @@ const (
 	SOF2  = 0xC2 // progressive
 	SOF3  = 0xC3 // lossless
 	DHT   = 0xC4
-	SOF5  = 0xC5 // to SOF7: differential, of hierarchical images
-	SOF7  = 0xC7
 	JPG   = 0xC8
-	SOF9  = 0xC9 // to SOF11, SOF13 to SOF15: arithmetic coding
 	DAC   = 0xCC
-	SOF15 = 0xCF
+	SOF15 = 0xCF // from SOF5 on: hierarchical images and arithmetic coding
 	RST0  = 0xD0
 	RST7  = 0xD7
 	SOI   = 0xD8
@@ -65,7 +62,6 @@ const (
 	EXP   = 0xDF
 	APP0  = 0xE0
 	APP14 = 0xEE
-	APP15 = 0xEF
 	COM   = 0xFE
 )
 
