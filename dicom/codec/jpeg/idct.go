@@ -45,9 +45,6 @@ func (l layout) step() int {
 	return 1
 }
 
-// span is the number of bytes of eight samples.
-func (l layout) span() int { return 7*l.step() + 1 + int(l)/2 }
-
 // inverse transforms dequantised coefficients in natural order and stores the 64 samples, rows
 // stride bytes apart. No coefficient beyond last, in zigzag order, may be other than zero. The
 // block is zero afterwards.

@@ -141,9 +141,8 @@ func (dec *decoder) restart() {
 // sequentialBlock decodes a block (T.81 F.2.2) into dec.block, dequantised and in natural order,
 // and returns the place of its last coefficient; negative: it is damaged.
 func (dec *decoder) sequentialBlock(b jpegstream.Bits, c *component) (jpegstream.Bits, int) {
-	data := dec.data
 	if b.N < 32 {
-		b = b.Fill(data)
+		b = b.Fill(dec.data)
 	}
 	e := c.dc.Fast[b.Acc>>jpegstream.LookShift]
 	if e.Open() {
@@ -154,22 +153,21 @@ func (dec *decoder) sequentialBlock(b jpegstream.Bits, c *component) (jpegstream
 	b = b.Take(e)
 	c.pred += e.Value()
 	dec.block[0] = int32(c.pred) * c.quant[0]
-	ac, last := c.ac, 0
+	last := 0
 	for k := 1; k < 64; k++ {
 		if b.N < 32 {
-			b = b.Fill(data)
+			b = b.Fill(dec.data)
 		}
-		e := ac.Fast[b.Acc>>jpegstream.LookShift]
+		e := c.ac.Fast[b.Acc>>jpegstream.LookShift]
 		if e.Open() {
-			if e = ac.Long(b.Acc); e == 0 {
+			if e = c.ac.Long(b.Acc); e == 0 {
 				return b, -1
 			}
 		}
 		b = b.Take(e)
-		symbol := e.Symbol()
-		k += symbol >> 4
-		if symbol&15 == 0 {
-			if symbol != 0xF0 {
+		k += e.Symbol() >> 4
+		if e.Symbol()&15 == 0 {
+			if e.Symbol() != 0xF0 {
 				break // EOB; of other runs there are none here
 			}
 			continue
