@@ -7,8 +7,8 @@
 // All of them read a parsed data set and nothing else: no files, no pixels. A value left in its
 // object (dicom.Bulk) counts as absent, but an encapsulated document: reports and presentation
 // states are read with limits above their texts, points and tables (dicom.Read has none). What
-// comes from outside is hostile; readers return an error or something of bounded size, and leave out what
-// they cannot understand where the rest is good without it.
+// comes from outside is hostile; readers return an error or something of bounded size, and leave
+// out what they cannot understand where the rest is good without it.
 package iod
 
 import (
@@ -109,7 +109,7 @@ func ReadHierarchy(d *dicom.Dataset, sequence tag.Tag) []Reference {
 				out = append(out, r)
 			}
 		}
-		if study == "" || series == "" { // one step down at most: a series has no series
+		if series == "" { // one step down at most: a series has no series
 			for _, inner := range item.Items(tag.ReferencedSeriesSequence) {
 				if uid := inner.UID(tag.SeriesInstanceUID); uid != "" {
 					read(inner, study, uid)

@@ -235,8 +235,9 @@ func TestPresentationOf(t *testing.T) {
 	if p, _ := presented(t, s); !p.Color || p.Inverse {
 		t.Errorf("color %+v", p)
 	}
+	s.Subtracts = true
 	s.Kind, s.Annotations = pr.Blending, []pr.Annotation{{Graphics: []pr.Graphic{{Type: "POINT", Units: pr.Matrix, Points: []pr.Point{{1, 1}}}}}}
-	if _, left := presented(t, s); len(left) != 2 {
+	if _, left := presented(t, s); len(left) != 3 {
 		t.Errorf("what cannot be done: %v", left)
 	}
 }
@@ -344,11 +345,47 @@ func TestResampled(t *testing.T) {
 	if layers[0].Color != (color.RGBA{1, 2, 3, 255}) {
 		t.Errorf("colour %v", layers[0].Color)
 	}
+	// The same plane with rows and columns exchanged.
+	src.Plane.Right, src.Plane.Down = src.Plane.Down, src.Plane.Right
+	layers, err = render.LayersOf(s, src, palette, wide)
+	if err != nil || string(layers[1].Mask) != "\x00\x00\x00\x00\x00\x00\x00\x00\x01\x01\x00\x00\x01\x01\x00\x00" {
+		t.Errorf("turned: %q, %v", layers[1].Mask, err)
+	}
+	src.Plane.Right, src.Plane.Down = src.Plane.Down, src.Plane.Right
 	s.Type, s.MaxFractional, s.Frames[0].Segment = seg.Fractional, 200, 1
 	layers, err = render.LayersOf(s, src, nil, func(int) (codec.Frame, error) {
 		return codec.Frame{Description: codectest.Grey(2, 2, 8, 8, 0), Data: []byte{0, 50, 100, 200}}, nil
 	})
 	if err != nil || len(layers) != 1 || layers[0].Max != 200 || layers[0].Mask[2] != 50 || layers[0].Mask[15] != 200 {
 		t.Errorf("%+v %v", layers, err)
+	}
+}
+
+func BenchmarkLayersOf(b *testing.B) {
+	o := open(b, "derived/head-ct/seg-2-segments.dcm")
+	s, err := seg.Read(o.Header.Dataset)
+	if err != nil {
+		b.Fatal(err)
+	}
+	src := seg.Source{SOPInstanceUID: s.Frames[0].Sources[0].SOPInstanceUID, Frame: 1, Rows: 512, Columns: 512, Plane: s.Frames[0].Plane}
+	frames := map[int]codec.Frame{}
+	for i := range s.Frames {
+		if frames[i+1], err = decode(o, i+1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := render.LayersOf(s, src, nil, func(n int) (codec.Frame, error) { return frames[n], nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReadSegmentation(b *testing.B) {
+	o := open(b, "derived/seg/tumor-96.dcm")
+	for b.Loop() {
+		if _, err := seg.Read(o.Header.Dataset); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

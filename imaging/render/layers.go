@@ -2,6 +2,7 @@ package render
 
 import (
 	"image/color"
+	"math"
 
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/iod"
@@ -80,14 +81,12 @@ func resample(f *codec.Frame, m [6]float64, src seg.Source, place func(int) (int
 	wide := f.Width() == 2
 	_, _, zero := place(0) // a zero is something
 	last, lastMask := -1, []byte(nil)
+	find := sampler(f, m, src)
 	for y := range src.Rows {
-		c, r := m[1]*float64(y)+m[2], m[4]*float64(y)+m[5]
-		for x := range src.Columns {
-			column, row := m[0]*float64(x)+c+0.5, m[3]*float64(x)+r+0.5
-			if !(column >= 0 && row >= 0 && column < float64(f.Columns) && row < float64(f.Rows)) {
+		for x, at := range find(y) {
+			if at < 0 {
 				continue
 			}
-			at := int(row)*f.Columns + int(column)
 			v := int(f.Data[at])
 			if wide {
 				v = int(f.Data[2*at]) | int(f.Data[2*at+1])<<8
@@ -112,6 +111,44 @@ func resample(f *codec.Frame, m [6]float64, src seg.Source, place func(int) (int
 		}
 	}
 	return nil
+}
+
+// sampler returns what gives the samples under a row of the source's pixels: their indices, -1
+// where there are none. Rows that run along those of the frame share all but their beginning.
+func sampler(f *codec.Frame, m [6]float64, src seg.Source) func(y int) []int {
+	const straight = 1e-3 // of a pixel, over the whole frame
+	row := make([]int, src.Columns)
+	index := func(column, row float64) int {
+		if !(column >= 0 && row >= 0 && column < float64(f.Columns) && row < float64(f.Rows)) {
+			return -1
+		}
+		return int(row)*f.Columns + int(column)
+	}
+	if math.Abs(m[1])*float64(src.Rows) > straight || math.Abs(m[3])*float64(src.Columns) > straight {
+		return func(y int) []int {
+			c, r := m[1]*float64(y)+m[2]+0.5, m[4]*float64(y)+m[5]+0.5
+			for x := range row {
+				row[x] = index(m[0]*float64(x)+c, m[3]*float64(x)+r)
+			}
+			return row
+		}
+	}
+	columns := make([]int, src.Columns)
+	for x := range columns {
+		columns[x] = index(m[0]*float64(x)+m[2]+0.5, 0)
+	}
+	return func(y int) []int {
+		first := index(0, m[4]*float64(y)+m[5]+0.5)
+		if first < 0 {
+			return nil
+		}
+		for x, at := range columns {
+			if row[x] = at + first; at < 0 {
+				row[x] = -1
+			}
+		}
+		return row
+	}
 }
 
 // wheel are the colours of segments that recommend none: told apart easily, on grey (P. Green-

@@ -32,6 +32,9 @@ func PresentationOf(s *pr.State, sopInstanceUID string, frame int, d codec.Descr
 	if s.Kind == pr.Blending {
 		left = append(left, errs.Errorf(errs.Unsupported, op, "images are not blended: this one is shown alone"))
 	}
+	if s.Subtracts {
+		left = append(left, errs.Errorf(errs.Unsupported, op, "masks are not subtracted"))
+	}
 	if !p.Color {
 		if err := p.pipeline(s, sopInstanceUID, frame, d, bulk); err != nil {
 			return nil, nil, err

@@ -56,6 +56,7 @@ type State struct {
 	Inverse         bool // Presentation LUT Shape INVERSE
 	VOIs            []Selected
 	ICCProfile      []byte
+	Subtracts       bool // Mask Subtraction Sequence: frames are to be seen less others (PS3.3 C.7.6.10)
 
 	Rotation       int  // clockwise degrees: 0, 90, 180, 270
 	HorizontalFlip bool // after the rotation
@@ -226,6 +227,7 @@ func (s *State) readPipeline(d *dicom.Dataset) {
 	if d.Has(tag.RedPaletteColorLookupTableDescriptor) {
 		s.Palette = d
 	}
+	s.Subtracts = len(d.Items(tag.MaskSubtractionSequence)) > 0
 	if e := d.Get(tag.ICCProfile); e != nil {
 		s.ICCProfile = e.Value
 	}
