@@ -12,9 +12,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/all"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
-	"github.com/aurelius-imaging/aurelius/dicom/tag"
-	"github.com/aurelius-imaging/aurelius/dicom/uid"
-	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
 
 // picture is a frame to encode, also as a native file and as its samples alone.
@@ -120,7 +117,11 @@ func keep(path string, f codec.Frame) (picture, error) {
 	if err := os.WriteFile(p.samples, f.Data, 0o644); err != nil {
 		return p, err
 	}
-	return p, write(p.file, dicom.ExplicitVRLittleEndian, f.Description, dicom.Element{Tag: tag.PixelData, VR: vr.OW, Value: f.Data})
+	b, err := codectest.File(dicom.ExplicitVRLittleEndian, f.Description, f.Data)
+	if err != nil {
+		return p, err
+	}
+	return p, os.WriteFile(p.file, b, 0o644)
 }
 
 func spaceless(path string) string {
@@ -131,28 +132,6 @@ func spaceless(path string) string {
 		}
 	}
 	return string(b)
-}
-
-// write makes a file of one frame.
-func write(path string, ts dicom.TransferSyntax, d codec.Description, pixels dicom.Element) error {
-	meta, ds := &dicom.Dataset{}, &dicom.Dataset{}
-	meta.SetInts(tag.FileMetaInformationGroupLength, 0)
-	meta.SetElement(dicom.Element{Tag: tag.FileMetaInformationVersion, VR: vr.OB, Value: []byte{0, 1}})
-	meta.SetUID(tag.MediaStorageSOPClassUID, uid.SecondaryCaptureImageStorage)
-	meta.SetUID(tag.MediaStorageSOPInstanceUID, "1.2.3.4")
-	meta.SetUID(tag.TransferSyntaxUID, ts.UID)
-	meta.SetUID(tag.ImplementationClassUID, "1.2.3")
-	ds.SetUID(tag.SOPClassUID, uid.SecondaryCaptureImageStorage)
-	ds.SetUID(tag.SOPInstanceUID, "1.2.3.4")
-	d.Apply(ds)
-	ds.SetElement(pixels)
-	ds.Sort()
-	f := dicom.File{Meta: meta, Dataset: ds, TransferSyntax: ts}
-	b, err := f.Bytes()
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o644)
 }
 
 // subject is a transfer syntax with a picture, and whom it is held against.

@@ -10,10 +10,20 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
-
-// Write makes a Part 10 file of one encoded frame, for other programs to read.
+// Write makes a Part 10 file of one frame, for other decoders to read.
 func Write(t testing.TB, path string, ts dicom.TransferSyntax, d codec.Description, encoded []byte) {
 	t.Helper()
+	b, err := File(ts, d, encoded)
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// File returns what Write writes.
+func File(ts dicom.TransferSyntax, d codec.Description, encoded []byte) ([]byte, error) {
 	meta, ds := &dicom.Dataset{}, &dicom.Dataset{}
 	meta.SetInts(tag.FileMetaInformationGroupLength, 0)
 	meta.SetElement(dicom.Element{Tag: tag.FileMetaInformationVersion, VR: vr.OB, Value: []byte{0, 1}})
@@ -24,17 +34,14 @@ func Write(t testing.TB, path string, ts dicom.TransferSyntax, d codec.Descripti
 	ds.SetUID(tag.SOPClassUID, uid.SecondaryCaptureImageStorage)
 	ds.SetUID(tag.SOPInstanceUID, "1.2.3.4")
 	d.Apply(ds)
-	if len(encoded)%2 == 1 { // PS3.5 A.4
+	if len(encoded)%2 == 1 { // PS3.5 A.4, 8.1.1
 		encoded = append(encoded[:len(encoded):len(encoded)], 0)
 	}
-	ds.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Fragments: [][]byte{nil, encoded}})
+	pixels := dicom.Element{Tag: tag.PixelData, VR: vr.OW, Value: encoded}
+	if ts.Encapsulated {
+		pixels = dicom.Element{Tag: tag.PixelData, VR: vr.OB, Fragments: [][]byte{nil, encoded}}
+	}
+	ds.SetElement(pixels)
 	ds.Sort()
-	f := dicom.File{Meta: meta, Dataset: ds, TransferSyntax: ts}
-	b, err := f.Bytes()
-	if err == nil {
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	return (&dicom.File{Meta: meta, Dataset: ds, TransferSyntax: ts}).Bytes()
 }

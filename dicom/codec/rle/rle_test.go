@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -13,9 +12,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/rle"
-	"github.com/aurelius-imaging/aurelius/dicom/tag"
-	"github.com/aurelius-imaging/aurelius/dicom/uid"
-	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
@@ -170,7 +166,7 @@ func TestDCMTKReads(t *testing.T) {
 					t.Fatal(err)
 				}
 				in, out := filepath.Join(dir, fmt.Sprint(i, content)), filepath.Join(dir, fmt.Sprint(i, content, "-native"))
-				write(t, in, d, encoded)
+				codectest.Write(t, in, dicom.RLELossless, d, encoded)
 				if msg, err := exec.Command(tool, "+ti", in, out).CombinedOutput(); err != nil {
 					t.Fatalf("%v: %s", err, msg)
 				}
@@ -180,35 +176,6 @@ func TestDCMTKReads(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// write makes a file of one RLE frame.
-func write(t *testing.T, path string, d codec.Description, encoded []byte) {
-	t.Helper()
-	meta, ds := &dicom.Dataset{}, &dicom.Dataset{}
-	meta.SetInts(tag.FileMetaInformationGroupLength, 0)
-	meta.SetElement(dicom.Element{Tag: tag.FileMetaInformationVersion, VR: vr.OB, Value: []byte{0, 1}})
-	for _, to := range []*dicom.Dataset{meta, ds} {
-		class, instance := tag.SOPClassUID, tag.SOPInstanceUID
-		if to == meta {
-			class, instance = tag.MediaStorageSOPClassUID, tag.MediaStorageSOPInstanceUID
-		}
-		to.SetUID(class, uid.SecondaryCaptureImageStorage)
-		to.SetUID(instance, "1.2.3.4")
-	}
-	meta.SetUID(tag.TransferSyntaxUID, dicom.RLELossless.UID)
-	meta.SetUID(tag.ImplementationClassUID, "1.2.3")
-	d.Apply(ds)
-	ds.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Fragments: [][]byte{nil, encoded}})
-	ds.Sort()
-	f := dicom.File{Meta: meta, Dataset: ds, TransferSyntax: dicom.RLELossless}
-	b, err := f.Bytes()
-	if err == nil {
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
