@@ -71,25 +71,22 @@ func encode(dst []byte, f codec.Frame, near int) ([]byte, error) {
 
 // precision returns the bits of a sample in the codestream: Bits Stored where no sample has
 // others, all of them otherwise, so that every decoder gives back negative numbers and what
-// lies above Bits Stored (DCMTK by default and GDCM encode all of Bits Allocated always).
-// Samples of 16 bits allocated have 9 at least: of fewer DCMTK makes bytes, and refuses.
+// lies above Bits Stored, as DCMTK does by default. Samples of 16 bits allocated have 9 at least,
+// as DCMTK refuses fewer, and those of 8 bits have all 8, as it misreads fewer (3.6.7).
 func precision(f codec.Frame) int {
+	if f.BitsAllocated == 8 {
+		return 8
+	}
 	var union uint64
 	data := f.Data
 	for ; len(data) >= 8; data = data[8:] {
 		union |= binary.LittleEndian.Uint64(data)
 	}
-	for i, b := range data {
-		union |= uint64(b) << (8 * i)
+	for ; len(data) >= 2; data = data[2:] {
+		union |= uint64(binary.LittleEndian.Uint16(data))
 	}
-	union |= union>>32 | union<<32
+	union |= union >> 32
 	union |= union >> 16
-	if f.BitsAllocated == 8 {
-		if bits.Len8(byte(union|union>>8)) > f.BitsStored {
-			return 8
-		}
-		return max(f.BitsStored, 2)
-	}
 	if bits.Len16(uint16(union)) > f.BitsStored {
 		return 16
 	}
