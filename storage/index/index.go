@@ -137,6 +137,11 @@ type Index interface {
 	// location of the old one for erasure, unless that is the location of the new one: then it
 	// is there already.
 	Add(ctx context.Context, t storage.TenantID, in Instance, replace bool) (Added, error)
+	// Relocate puts another form of an instance in the place of the one that lies at from, in one
+	// transaction: location, transfer syntax, header and frames, while it stays the instance that
+	// was received then and is no change in the feed. The old location is noted for erasure,
+	// durably. False: it does not lie there (deleted, replaced), and nothing was written.
+	Relocate(ctx context.Context, t storage.TenantID, from blob.Location, in Instance) (bool, error)
 	// Find streams one data set per match at q.Level, in a stable order (studies newest first),
 	// in UTF-8, with the attributes of that level and above plus the counts of PS3.4 C.3.4
 	// (NumberOfStudyRelatedInstances, ModalitiesInStudy, ...). Breaking off the loop ends it.

@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		"Tails":      testTails,
 		"Erasures":   testErasures,
 		"Locate":     testLocate,
+		"Relocate":   testRelocate,
 		"Tenants":    testTenants,
 		"Reopen":     testReopen,
 		"Break":      testBreak,
