@@ -19,6 +19,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
+	"github.com/aurelius-imaging/aurelius/imaging/render"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/gzipped"
 	"github.com/aurelius-imaging/aurelius/platform/cache"
@@ -44,13 +45,17 @@ type Config struct {
 	FrameCache    int64 // bytes of frame tables kept; default 8 MiB
 	// Codecs decode and encode frames; nil: pixels go out as they came in. Decoding bounds the
 	// bytes of frames that are worked on at a time, default 512 MiB; TranscodedCache those of
-	// frames kept in another syntax than they are stored in, default 64 MiB.
+	// frames kept in another syntax than they are stored in, and of pictures; default 64 MiB.
 	Codecs          *codec.Registry
 	Decoding        int64
 	TranscodedCache int64
 	Logger          *slog.Logger          // default: discard
 	Metrics         prometheus.Registerer // default: none
 	Auditor         Auditor               // default: none
+	// Recompress is the transfer syntax, a lossless one, that native images are brought to at rest
+	// when they were stored RecompressAfter ago; default: they stay as received.
+	Recompress      string
+	RecompressAfter time.Duration
 	// Changed is called when the feed of changes has grown; default: nobody is told. It must not
 	// block.
 	Changed func()
@@ -83,6 +88,10 @@ type Config struct {
 	Grace time.Duration
 }
 
+// lookCache bounds what headers say about display that is kept: of some hundred images, or of a
+// few with thousands of frames.
+const lookCache = 32 << 20
+
 // Archive is safe for concurrent use; memory is bounded per call by Config.Limits.
 type Archive struct {
 	cfg      Config
@@ -94,7 +103,9 @@ type Archive struct {
 	frames   *lru[frameKey, frameTable]
 	building singleflight.Group
 	compute  compute
-	recoded  *cache.Memory        // frames in another syntax
+	recoded  *cache.Memory // frames in another syntax, and pictures of them
+	looks    *lru[blob.Location, *look]
+	renderer render.Renderer
 	form     atomic.Pointer[Form] // of what is sealed, once it is known
 	kick     chan struct{}        // wakes the eraser
 	quotas   quotas
@@ -139,6 +150,7 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 		frames:   newLRU[frameKey, frameTable](cfg.FrameCache),
 		compute:  newCompute(cfg.Decoding),
 		recoded:  cache.NewMemory(cfg.TranscodedCache),
+		looks:    newLRU[blob.Location, *look](lookCache),
 		kick:     make(chan struct{}, 1),
 		quotas:   quotas{index: ix},
 	}

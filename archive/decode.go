@@ -28,14 +28,7 @@ func (a *Archive) describe(ctx context.Context, t storage.TenantID, f *Frames) (
 	if d := f.description.read.Load(); d != nil {
 		return d.Description, d.err
 	}
-	e, err := a.one(ctx, t, f.Entry.Ref, index.WithHeader)
-	if err == nil && e.Location != f.Entry.Location {
-		err = errs.Errorf(errs.NotFound, "archive.Frames", "the instance was replaced")
-	}
-	if err != nil {
-		return codec.Description{}, err
-	}
-	h, err := dicom.ParseHeader(e.Header)
+	_, h, err := a.headerOf(ctx, t, f)
 	if err != nil {
 		return codec.Description{}, err
 	}
@@ -43,6 +36,19 @@ func (a *Archive) describe(ctx context.Context, t storage.TenantID, f *Frames) (
 	d.Description, d.err = codec.Describe(h.Dataset, h.Pixel.Tag)
 	f.description.read.Store(d)
 	return d.Description, d.err
+}
+
+// headerOf reads the header of an instance whose frames are open.
+func (a *Archive) headerOf(ctx context.Context, t storage.TenantID, f *Frames) (index.Entry, *dicom.Header, error) {
+	e, err := a.one(ctx, t, f.Entry.Ref, index.WithHeader)
+	if err == nil && e.Location != f.Entry.Location {
+		err = errs.Errorf(errs.NotFound, "archive.Frames", "the instance was replaced")
+	}
+	if err != nil {
+		return e, nil, err
+	}
+	h, err := dicom.ParseHeader(e.Header)
+	return e, h, err
 }
 
 // frameCodec names the codec of frames in a transfer syntax: what is native is handed to one in

@@ -15,7 +15,7 @@ type metrics struct {
 	free, total, refusing prometheus.Gauge
 	damaged               prometheus.Gauge
 	scrubbed              prometheus.Counter
-	frames                *prometheus.CounterVec
+	frames, pictures      *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,9 +37,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		frames: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "aurelius_archive_transcoded_frames_total", Help: "Frames that were decoded and encoded anew, by result.",
 		}, []string{"result"}),
+		pictures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "aurelius_archive_rendered_frames_total", Help: "Frames that were made pictures of, by result.",
+		}, []string{"result"}),
 	}
 	if r != nil {
-		r.MustRegister(m.stores, m.bytes, m.free, m.total, m.refusing, m.damaged, m.scrubbed, m.frames)
+		r.MustRegister(m.stores, m.bytes, m.free, m.total, m.refusing, m.damaged, m.scrubbed, m.frames, m.pictures)
 	}
 	return m
 }
@@ -57,13 +60,15 @@ func (m *metrics) stored(begun time.Time, size int64, s Stored, err error) {
 	m.stores.WithLabelValues(result).Observe(time.Since(begun).Seconds())
 }
 
-// transcoded counts a frame.
-func (m *metrics) transcoded(err error) {
-	result := "transcoded"
+// transcoded and rendered count a frame.
+func (m *metrics) transcoded(err error) { count(m.frames, "transcoded", err) }
+func (m *metrics) rendered(err error)   { count(m.pictures, "rendered", err) }
+
+func count(c *prometheus.CounterVec, result string, err error) {
 	if err != nil {
 		result = errs.KindOf(err).String()
 	}
-	m.frames.WithLabelValues(result).Inc()
+	c.WithLabelValues(result).Inc()
 }
 
 func gauge(name, help string) prometheus.Gauge {

@@ -1,0 +1,300 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/codec"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/pr"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/seg"
+	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/imaging"
+	"github.com/aurelius-imaging/aurelius/imaging/render"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
+	"github.com/aurelius-imaging/aurelius/platform/cache"
+	"github.com/aurelius-imaging/aurelius/storage"
+	"github.com/aurelius-imaging/aurelius/storage/index"
+)
+
+// The media types of pictures.
+const (
+	JPEG = "image/jpeg"
+	PNG  = "image/png"
+	GIF  = "image/gif" // of several frames an animation
+)
+
+// Rendering asks for a picture (PS3.18 8.3.5).
+type Rendering struct {
+	render.Options
+	MediaType string
+	Quality   int // of JPEG, 1 to 100; 0: the renderer's default
+
+	// State is the SOP Instance UID of a presentation state to apply, Segmentations those of
+	// segmentations to draw over the frame. Both are of the same study.
+	State         string
+	Segmentations []string
+}
+
+// Rendered is a picture in its media type.
+type Rendered struct {
+	Data    []byte
+	Applied render.Applied
+}
+
+// renderedFor is how long a picture is kept when nothing pushes it out.
+const renderedFor = time.Hour
+
+// Render makes the picture of frame n (1-based). What was made is kept for a while; concurrent
+// calls make it once. Frames that cannot be decoded, and wishes that cannot be met, are
+// errs.Invalid or errs.Unsupported; a state that is not for the frame is errs.Mismatch.
+func (a *Archive) Render(ctx context.Context, t storage.TenantID, f *Frames, n int, r Rendering) (Rendered, error) {
+	if n < 1 || n > f.Index.Frames() {
+		return Rendered{}, errs.Errorf(errs.NotFound, "archive.Render", "the instance has %d frames", f.Index.Frames())
+	}
+	others, err := a.companions(ctx, t, f, r)
+	if err != nil {
+		return Rendered{}, err
+	}
+	key, err := others.key(t, f, n, r)
+	if err != nil {
+		return Rendered{}, err
+	}
+	b, err := a.recoded.Do(ctx, key, renderedFor, func() ([]byte, error) {
+		return a.render(ctx, t, f, n, r, others)
+	})
+	if err != nil {
+		return Rendered{}, err
+	}
+	return unpackRendered(b)
+}
+
+// packRendered and unpackRendered are the form in which a picture is kept: the length of what was
+// applied, that, the picture.
+func packRendered(p *render.Picture, r Rendering) ([]byte, error) {
+	applied := p.Applied.JSON()
+	var b bytes.Buffer
+	_ = binary.Write(&b, binary.LittleEndian, uint32(len(applied)))
+	b.Write(applied)
+	var err error
+	switch r.MediaType {
+	case JPEG:
+		err = p.WriteJPEG(&b, r.Quality)
+	case PNG:
+		err = p.WritePNG(&b)
+	case GIF:
+		err = p.WriteGIF(&b)
+	default:
+		err = errs.Errorf(errs.Unsupported, "archive.Render", "pictures are JPEG, PNG or GIF")
+	}
+	return b.Bytes(), err
+}
+
+func unpackRendered(b []byte) (out Rendered, err error) {
+	n := 4 + int(binary.LittleEndian.Uint32(b))
+	out.Data = b[n:]
+	return out, errs.E(errs.Internal, "archive.Render", json.Unmarshal(b[4:n], &out.Applied))
+}
+
+// companions are the other objects that a picture needs.
+type companions struct {
+	state         *index.Entry
+	segmentations []index.Entry
+}
+
+func (a *Archive) companions(ctx context.Context, t storage.TenantID, f *Frames, r Rendering) (c companions, err error) {
+	find := func(SOPInstanceUID string) (index.Entry, error) {
+		ref := index.Ref{StudyInstanceUID: f.Entry.StudyInstanceUID, SOPInstanceUID: SOPInstanceUID}
+		e, err := a.one(ctx, t, ref, index.WithHeader)
+		if err == nil {
+			a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
+		}
+		return e, err
+	}
+	if r.State != "" {
+		e, err := find(r.State)
+		if err != nil {
+			return c, err
+		}
+		c.state = &e
+	}
+	for _, uid := range r.Segmentations {
+		e, err := find(uid)
+		if err != nil {
+			return c, err
+		}
+		c.segmentations = append(c.segmentations, e)
+	}
+	return c, nil
+}
+
+// key names a picture by the objects it is made of, as they are now, and by what was asked for.
+func (c companions) key(t storage.TenantID, f *Frames, n int, r Rendering) (cache.Key, error) {
+	wishes, err := json.Marshal(r)
+	if err != nil { // numbers that are none
+		return "", errs.Errorf(errs.Invalid, "archive.Render", "what is asked for is no number")
+	}
+	parts := []string{strconv.Itoa(n), string(wishes)}
+	add := func(e index.Entry) {
+		parts = append(parts, string(e.Location.Object), strconv.FormatInt(e.Location.Offset, 10))
+	}
+	add(f.Entry)
+	if c.state != nil {
+		add(*c.state)
+	}
+	for _, e := range c.segmentations {
+		add(e)
+	}
+	return cache.KeyOf(t, "picture", parts...), nil
+}
+
+func (a *Archive) render(ctx context.Context, t storage.TenantID, f *Frames, n int, r Rendering, c companions) ([]byte, error) {
+	m, err := a.look(ctx, t, f)
+	if err != nil {
+		return nil, err
+	}
+	left, err := a.applyCompanions(ctx, t, f, m, n, &r, c)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	err = a.withFrame(ctx, t, f, n, func(frame codec.Frame) error {
+		p, err := a.renderer.Render(m.image, n, frame, r.Options)
+		if err != nil {
+			return err
+		}
+		p.Applied.Notes = append(p.Applied.Notes, left...)
+		out, err = packRendered(p, r)
+		return err
+	})
+	a.metrics.rendered(err)
+	return out, err
+}
+
+// WriteCine writes frames as an animation, each as long as the image shows it. Memory is that of
+// one frame and one picture.
+func (a *Archive) WriteCine(ctx context.Context, dst io.Writer, t storage.TenantID, f *Frames, list []int, r Rendering) error {
+	if r.State != "" || len(r.Segmentations) > 0 {
+		return errs.Errorf(errs.Unsupported, "archive.WriteCine", "an animation is of the image alone")
+	}
+	m, err := a.look(ctx, t, f)
+	if err != nil {
+		return err
+	}
+	decode := func(n int) (codec.Frame, error) { return a.DecodeFrame(ctx, t, f, n) }
+	return render.WriteAnimation(dst, a.renderer.Cine(m.image, list, decode, r.Options))
+}
+
+// applyCompanions turns the presentation state and the segmentations into what the renderer
+// takes. It returns what of them cannot be done.
+func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Frames, m *look, n int, r *Rendering, c companions) (notes []string, err error) {
+	if c.state != nil {
+		h, err := dicom.ParseHeader(c.state.Header)
+		if err != nil {
+			return nil, err
+		}
+		s, err := pr.Read(h.Dataset)
+		if err != nil {
+			return nil, err
+		}
+		d, err := a.describe(ctx, t, f)
+		if err != nil {
+			return nil, err
+		}
+		p, left, err := render.PresentationOf(s, f.Entry.SOPInstanceUID, n, d, a.bulkOf(ctx, *c.state))
+		if err != nil {
+			return nil, err
+		}
+		r.Presentation = p
+		for _, e := range left {
+			notes = append(notes, errs.Safe(e))
+		}
+	}
+	for _, e := range c.segmentations {
+		layers, err := a.layers(ctx, t, e, seg.SourceOf(m.header, n))
+		if err != nil {
+			return nil, err
+		}
+		r.Layers = append(r.Layers, layers...)
+	}
+	return notes, nil
+}
+
+// layers returns the segments of a segmentation over a frame.
+func (a *Archive) layers(ctx context.Context, t storage.TenantID, e index.Entry, src seg.Source) ([]render.Layer, error) {
+	h, err := dicom.ParseHeader(e.Header)
+	if err != nil {
+		return nil, err
+	}
+	s, err := seg.Read(h.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	f, err := a.Frames(ctx, t, e.Ref)
+	if err != nil {
+		return nil, err
+	}
+	var palette *imaging.Palette
+	if h.Dataset.Text(tag.PhotometricInterpretation) == "PALETTE COLOR" {
+		if palette, err = imaging.ReadPalette(h.Dataset, a.bulkOf(ctx, e), false); err != nil {
+			return nil, err
+		}
+	}
+	return render.LayersOf(s, src, palette, func(n int) (codec.Frame, error) { return a.DecodeFrame(ctx, t, f, n) })
+}
+
+// look is what an image's header says for its display.
+type look struct {
+	image  *imaging.Image
+	header *dicom.Dataset
+}
+
+// look reads an image's header, or remembers it: that of a large enhanced image takes longer to
+// read than a frame.
+func (a *Archive) look(ctx context.Context, t storage.TenantID, f *Frames) (*look, error) {
+	if m, ok := a.looks.get(f.Entry.Location); ok {
+		return m, nil
+	}
+	e, h, err := a.headerOf(ctx, t, f)
+	if err != nil {
+		return nil, err
+	}
+	// The values that were left in the object are read when the frame needs them, by whichever
+	// request it is then.
+	image, err := imaging.Read(h.Dataset, h.Pixel.Tag, f.Index.Frames(), a.bulkOf(context.WithoutCancel(ctx), e))
+	if err != nil {
+		return nil, err
+	}
+	m := &look{image, h.Dataset}
+	a.looks.put(f.Entry.Location, m, int64(4*len(e.Header)+1024))
+	return m, nil
+}
+
+// maxBulk bounds a table, a profile or an overlay that is read for a picture.
+const maxBulk = 64 << 20
+
+// bulkOf reads values that were left in an object, in little endian.
+func (a *Archive) bulkOf(ctx context.Context, e index.Entry) imaging.Bulk {
+	e.Header, e.Frames = nil, nil // large, and of no more use
+	return func(el *dicom.Element) ([]byte, error) {
+		if el.Bulk == nil {
+			return el.Value, nil
+		}
+		if el.Bulk.Length > maxBulk {
+			return nil, errs.Errorf(errs.Exhausted, "archive.Render", "%s has %d bytes, more than is read for a picture", el.Tag.Keyword(), el.Bulk.Length)
+		}
+		o, err := a.openSpan(ctx, e, el.Bulk.Offset, el.Bulk.Length, el.VR.Size())
+		if err != nil {
+			return nil, err
+		}
+		defer o.Close()
+		b := make([]byte, el.Bulk.Length)
+		_, err = io.ReadFull(o.ReadCloser, b)
+		return b, err
+	}
+}
