@@ -20,8 +20,8 @@
 // libjpeg would write.
 //
 // Where the time goes: in grey frames and 4:4:4 half to the entropy-coded bits and half to the inverse
-// DCT; in subsampled ones two fifths to the filter. bench/codec/jpeg compares with DCMTK, libjpeg-turbo
-// and image/jpeg.
+// DCT; in subsampled ones two fifths to the filter. bench/codec compares with DCMTK and libjpeg-turbo,
+// BenchmarkPicture with image/jpeg.
 package jpeg
 
 import (
