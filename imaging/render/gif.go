@@ -62,7 +62,8 @@ type gifWriter struct {
 	w       *bufio.Writer
 	size    image.Point
 	palette [256][3]uint8
-	index   []uint8 // of colours cut to 6 bits a sample; nil: grey, where value and index are one
+	colors  int      // of the palette that count, where it is no grey one
+	index   []uint16 // of colours cut to 6 bits a sample, plus 1; nil: grey, where value and index are one
 	pixels  []uint8
 }
 
@@ -108,7 +109,7 @@ func (g *gifWriter) indices(m image.Image) []uint8 {
 	}
 	if isGray {
 		for i, v := range gray.Pix {
-			g.pixels[i] = g.index[cell(v, v, v)]
+			g.pixels[i] = g.nearest(v, v, v)
 		}
 		return g.pixels
 	}
@@ -118,7 +119,7 @@ func (g *gifWriter) indices(m image.Image) []uint8 {
 		if g.index == nil { // a colour behind a grey first picture
 			g.pixels[i] = uint8((299*int(p[0]) + 587*int(p[1]) + 114*int(p[2]) + 500) / 1000)
 		} else {
-			g.pixels[i] = g.index[cell(p[0], p[1], p[2])]
+			g.pixels[i] = g.nearest(p[0], p[1], p[2])
 		}
 	}
 	return g.pixels

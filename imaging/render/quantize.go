@@ -8,8 +8,7 @@ import (
 // cell is the number of a colour cut to 6 bits a sample.
 func cell(r, g, b uint8) int { return int(r>>2)<<12 | int(g>>2)<<6 | int(b>>2) }
 
-// choose makes the palette: greys for a grey picture, else by median cut. Half of it is kept for
-// greys where there are many, as pictures of modalities are grey with a little colour.
+// choose makes the palette: greys for a grey picture, else by median cut.
 func (g *gifWriter) choose(m image.Image) {
 	rgba, ok := m.(*image.RGBA)
 	if !ok {
@@ -33,7 +32,7 @@ func (g *gifWriter) choose(m image.Image) {
 	for i, b := range boxes {
 		g.palette[i] = mean(b, counts)
 	}
-	g.index = nearest(g.palette[:len(boxes)])
+	g.colors, g.index = len(boxes), make([]uint16, 1<<18)
 }
 
 func axisValue(c int32, axis int) int { return int(c>>(12-6*axis)) & 63 }
@@ -109,14 +108,15 @@ func mean(box []int32, counts []int32) (c [3]uint8) {
 	return c
 }
 
-// nearest finds the palette's nearest colour for every cell, whatever later pictures have.
-func nearest(palette [][3]uint8) []uint8 {
-	index := make([]uint8, 1<<18)
-	for c := range index {
+// nearest returns the index of the palette's nearest colour. It is looked for once for each cell
+// that occurs: a cine has thousands of the quarter million there are.
+func (g *gifWriter) nearest(red, green, blue uint8) uint8 {
+	c := cell(red, green, blue)
+	if g.index[c] == 0 {
 		best, distance := 0, 1<<30
-		for i, p := range palette {
+		for i, p := range g.palette[:g.colors] {
 			d := 0
-			for a := range 3 {
+			for a := range p {
 				e := axisValue(int32(c), a)*255/63 - int(p[a])
 				d += e * e
 			}
@@ -124,7 +124,7 @@ func nearest(palette [][3]uint8) []uint8 {
 				best, distance = i, d
 			}
 		}
-		index[c] = uint8(best)
+		g.index[c] = uint16(best) + 1
 	}
-	return index
+	return uint8(g.index[c] - 1)
 }
