@@ -266,13 +266,10 @@ func (c *coder) transform(row int) {
 						q.coef[0] = c.blocks[len(c.blocks)-2].coef[0]
 						continue
 					}
-					stride := 8 * p.across
-					from := p.strip[8*v*stride+8*bx:]
-					for y := range 8 {
-						s := from[y*stride : y*stride+8 : y*stride+8]
-						b := (*[8]int32)(c.block[8*y:])
-						b[0], b[1], b[2], b[3] = int32(s[0]), int32(s[1]), int32(s[2]), int32(s[3])
-						b[4], b[5], b[6], b[7] = int32(s[4]), int32(s[5]), int32(s[6]), int32(s[7])
+					from := p.strip[64*v*p.across+8*bx:]
+					if v, flat := c.fill(from, 8*p.across); flat { // as the background is
+						q.coef[0] = c.quant[min(i, 1)].divide(0, 64*v)
+						continue
 					}
 					forward(&c.block, pass)
 					c.quant[min(i, 1)].quantise(&c.block, q)
@@ -280,6 +277,22 @@ func (c *coder) transform(row int) {
 			}
 		}
 	}
+}
+
+// fill puts the samples at the front of a strip into the block. It reports whether they are all the
+// same, and which.
+func (c *coder) fill(from []int16, stride int) (v int32, flat bool) {
+	v = int32(from[0])
+	var other int32
+	for y := range 8 {
+		s := from[y*stride : y*stride+8 : y*stride+8]
+		s0, s1, s2, s3 := int32(s[0]), int32(s[1]), int32(s[2]), int32(s[3])
+		s4, s5, s6, s7 := int32(s[4]), int32(s[5]), int32(s[6]), int32(s[7])
+		other |= (s0 ^ v) | (s1 ^ v) | (s2 ^ v) | (s3 ^ v) | (s4 ^ v) | (s5 ^ v) | (s6 ^ v) | (s7 ^ v)
+		b := (*[8]int32)(c.block[8*y:])
+		b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7] = s0, s1, s2, s3, s4, s5, s6, s7
+	}
+	return v, other == 0
 }
 
 // each walks over the blocks there are with their DC predictions and classes.

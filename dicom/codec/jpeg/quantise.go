@@ -56,10 +56,15 @@ func (q *quantiser) quantise(b *[64]int32, to *quantised) {
 		if uint32(v+half-1) < uint32(2*half-1) {
 			continue // it is nearer to zero, as most are
 		}
-		sign := v >> 31
-		v = int32(int64((v^sign)-sign+half) * q.inverse[k] >> quantBits)
-		to.coef[k] = int16((v ^ sign) - sign)
+		to.coef[k] = q.divide(k, v)
 		mask |= 1 << k
 	}
 	to.mask = mask
+}
+
+// divide returns how many steps coefficient k has.
+func (q *quantiser) divide(k int, v int32) int16 {
+	sign := v >> 31
+	v = int32(int64((v^sign)-sign+q.half[k]) * q.inverse[k] >> quantBits)
+	return int16((v ^ sign) - sign)
 }
