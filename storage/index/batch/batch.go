@@ -1,10 +1,11 @@
 // Package batch lets concurrent writers of an index share a commit without a goroutine of its
-// own: a caller who finds nobody writing writes, and what arrived meanwhile is written together by
-// the first of those who wait. A caller who is alone switches no goroutine. It leaves out what is
-// written, and how.
+// own: a caller who finds nobody writing lets those who can run come in, and writes; what arrived
+// meanwhile is written together by the first of those who wait. A caller who is alone waits for
+// nobody. It leaves out what is written, and how.
 package batch
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -48,6 +49,7 @@ func (q *Queue[T]) Do(item T, write func([]T)) bool {
 		lead = !p.written
 	}
 	if lead {
+		runtime.Gosched() // callers who were answered together come back together
 		places := q.take()
 		items := make([]T, len(places))
 		for i, p := range places {
