@@ -61,7 +61,6 @@ type Frame struct {
 	Modality    Modality
 	VOI         VOI
 	PixelAspect float64 // height of a pixel over its width
-	ICCProfile  []byte  // of its colours; nil: sRGB is as good as any
 }
 
 // Read reads what the header says for the whole image. pixelData is the element that holds the
@@ -140,7 +139,7 @@ func (m *Image) Frame(n int) (*Frame, error) {
 	if n < 1 || n > m.Frames {
 		return nil, errs.Errorf(errs.NotFound, "imaging.Frame", "no frame %d, the instance has %d", n, m.Frames)
 	}
-	f := &Frame{Number: n, PixelAspect: m.aspect(n), ICCProfile: m.profile(n)}
+	f := &Frame{Number: n, PixelAspect: m.aspect(n)}
 	group := func(sequence tag.Tag) *dicom.Dataset {
 		if g := iod.FunctionalGroup(m.ds, n, sequence); g != nil {
 			return g
@@ -187,9 +186,9 @@ func (m *Image) aspect(n int) float64 {
 	return 1
 }
 
-// profile returns the ICC profile of a frame: the image's, or that of the optical path of a
-// slide's frame (PS3.3 C.8.12.5).
-func (m *Image) profile(n int) []byte {
+// ICCProfile returns the profile of a frame's colours: the image's, or that of the optical path
+// of a slide's frame (PS3.3 C.8.12.5). nil: there is none, and sRGB is as good as any.
+func (m *Image) ICCProfile(n int) []byte {
 	holder := m.ds
 	if !holder.Has(tag.ICCProfile) {
 		paths := m.ds.Items(tag.OpticalPathSequence)

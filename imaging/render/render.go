@@ -203,7 +203,7 @@ func (w *work) pseudoColor(p *imaging.Palette) {
 
 // finishColor brings colours to sRGB and turns them round where that is asked for.
 func (w *work) finishColor() error {
-	icc := w.look.ICCProfile
+	icc := w.m.ICCProfile(w.look.Number)
 	if p := w.o.Presentation; p != nil && p.ICCProfile != nil {
 		icc = p.ICCProfile
 	}

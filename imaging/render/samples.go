@@ -82,69 +82,70 @@ func word(f codec.Frame, i int) uint64 {
 // extent finds the values of the modality from which all but a part of the pixels at each end
 // begins and ends, padding and what is no number left out; false when nothing is left.
 func extent(f codec.Frame, m *imaging.Modality, padding *imaging.Range, part float64) (low, high float64, ok bool) {
-	values, counts := histogram(f)
-	var total int64
-	var of []float64
-	var n []int64
-	for i, c := range counts {
-		if c == 0 || padding != nil && values[i] >= float64(padding.Low) && values[i] <= float64(padding.High) {
+	counts, value := histogram(f)
+	total := int64(0)
+	used := make([]int, 0, 1024) // the counts that count, by rising stored value
+	for i, n := range counts {
+		if n == 0 {
 			continue
 		}
-		v := m.At(values[i])
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		stored := value(i)
+		v := m.At(stored)
+		if padding != nil && stored >= float64(padding.Low) && stored <= float64(padding.High) || math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
-		of, n, total = append(of, v), append(n, c), total+c
-	}
-	if total == 0 {
-		return 0, 0, false
-	}
-	if part == 0 || m.LUT != nil { // a LUT may change the order
-		low, high = of[0], of[0]
-		for _, v := range of {
-			low, high = min(low, v), max(high, v)
+		if total == 0 {
+			low, high = v, v
 		}
-		return low, high, true
+		low, high = min(low, v), max(high, v)
+		used, total = append(used, i), total+int64(n)
+	}
+	if part == 0 || m.LUT != nil || total == 0 { // a LUT may change the order
+		return low, high, total > 0
 	}
 	out := int64(part * float64(total))
-	first, last := 0, len(of)-1
-	for seen := n[first]; seen <= out && first < last; seen += n[first] {
+	first, last := 0, len(used)-1
+	for seen := int64(counts[used[first]]); seen <= out && first < last; seen += int64(counts[used[first]]) {
 		first++
 	}
-	for seen := n[last]; seen <= out && last > first; seen += n[last] {
+	for seen := int64(counts[used[last]]); seen <= out && last > first; seen += int64(counts[used[last]]) {
 		last--
 	}
-	return min(of[first], of[last]), max(of[first], of[last]), true
+	a, b := m.At(value(used[first])), m.At(value(used[last]))
+	return min(a, b), max(a, b), true
 }
 
-// histogram counts stored values, in rising order. Those of more than 16 bits are put into as
-// many bins, lowest and highest by themselves.
-func histogram(f codec.Frame) (values []float64, counts []int64) {
-	width := f.Width()
-	if width <= 2 {
-		words := make([]int32, 1<<(8*width))
-		if width == 1 {
-			for _, v := range f.Data {
-				words[v]++
-			}
-		} else {
-			for b := f.Data; len(b) >= 2; b = b[2:] {
-				words[binary.LittleEndian.Uint16(b)]++
-			}
+// histogram counts stored values and says which value a count is of, in rising order. Those of
+// more than 16 bits are put into as many bins, the lowest and the highest at the ends.
+func histogram(f codec.Frame) (counts []int32, value func(int) float64) {
+	if f.Width() > 2 {
+		return binned(f)
+	}
+	words := make([]int32, 1<<(8*f.Width()))
+	if f.Width() == 1 {
+		for _, v := range f.Data {
+			words[v]++
 		}
-		bits := min(f.BitsStored, 8*width)
-		low := int(imaging.StoredRange(f.Description).Low)
-		values, counts = make([]float64, 1<<bits), make([]int64, 1<<bits)
-		for i := range values {
-			values[i] = float64(low + i)
+	} else {
+		for b := f.Data; len(b) >= 2; b = b[2:] {
+			words[binary.LittleEndian.Uint16(b)]++
 		}
+	}
+	low := int(imaging.StoredRange(f.Description).Low)
+	counts = words
+	if bits := min(f.BitsStored, 8*f.Width()); low < 0 || len(words) > 1<<bits {
+		counts = make([]int32, 1<<bits)
 		for w, n := range words {
 			if n > 0 {
-				counts[int(integer(uint64(w), f.Description))-low] += int64(n)
+				counts[int(integer(uint64(w), f.Description))-low] += n
 			}
 		}
-		return values, counts
 	}
+	return counts, func(i int) float64 { return float64(low + i) }
+}
+
+func binned(f codec.Frame) (counts []int32, value func(int) float64) {
+	width := f.Width()
 	low, high := math.Inf(1), math.Inf(-1)
 	for b := f.Data; len(b) >= width; b = b[width:] {
 		if v := wide(b, f.Description); math.Abs(v) <= math.MaxFloat64 { // neither NaN nor infinite
@@ -154,21 +155,22 @@ func histogram(f codec.Frame) (values []float64, counts []int64) {
 	if !(low <= high) {
 		return nil, nil
 	}
-	const bins = 1 << 16
-	values, counts = make([]float64, bins), make([]int64, bins)
+	const last = 1<<16 - 1
+	counts = make([]int32, last+1)
 	span := high/2 - low/2 // halves do not overflow
-	for i := range values {
-		values[i] = low + float64(i)/(bins-1)*span*2
-	}
-	values[bins-1] = high
 	for b := f.Data; len(b) >= width; b = b[width:] {
 		if v := wide(b, f.Description); math.Abs(v) <= math.MaxFloat64 {
 			i := 0.0
 			if span > 0 {
-				i = (v/2 - low/2) / span * (bins - 1)
+				i = (v/2 - low/2) / span * last
 			}
 			counts[int(i)]++
 		}
 	}
-	return values, counts
+	return counts, func(i int) float64 {
+		if i == last {
+			return high
+		}
+		return low + float64(i)/last*span*2
+	}
 }
