@@ -113,9 +113,6 @@ func theirs(im *imaging.Image, p *render.Picture, mode string) string {
 	if mode == "min-max" && im.BitsAllocated == 8 && im.Rows*im.Columns%2 == 1 {
 		return "DCMTK counts the pad byte"
 	}
-	if mode != "header" && mode != "whole" && strings.Contains(p.Applied.Modality, "1.2798") {
-		return "DCMTK does not read the rescaling of functional groups"
-	}
 	look, err := im.Frame(1)
 	if err != nil {
 		return err.Error()
@@ -135,7 +132,7 @@ func TestGrayscaleIsDCMTKs(t *testing.T) {
 		folder := filepath.Dir(s.Path)
 		if strings.HasPrefix(s.Photometric, "MONOCHROME") && s.Pixels != nil && !strings.HasPrefix(s.Path, "malformed/") {
 			seen[folder]++
-			return seen[folder] <= 3 || !strings.Contains(folder, "-series/") && !strings.HasSuffix(folder, "-all")
+			return seen[folder] <= 1 || !strings.Contains(folder, "-series/") && !strings.HasSuffix(folder, "-all")
 		}
 		return false
 	})
@@ -153,6 +150,9 @@ func TestGrayscaleIsDCMTKs(t *testing.T) {
 				{"window", render.Options{Window: &imaging.Window{Center: 120, Width: 301}}, []string{"+Ww", "120", "301", "+Wfl"}},
 				{"sigmoid", render.Options{Window: &imaging.Window{Center: 90, Width: 400, Function: imaging.Sigmoid}}, []string{"+Ww", "90", "400", "+Wfs"}},
 			} {
+				if c.o.Window != nil && !strings.HasPrefix(s.Path, "syntaxes/edge") && !strings.HasPrefix(s.Path, "modalities") {
+					continue // a process each, and nothing new
+				}
 				t.Run(s.Path+" "+c.name, func(t *testing.T) {
 					t.Parallel()
 					path := filepath.Join(dir, s.Path)
