@@ -118,14 +118,34 @@ func (a *Archive) takeBack(ctx context.Context, t storage.TenantID, l blob.Locat
 // heals reports whether the row is the same object as the entry, whose bytes are damaged or lost.
 func (a *Archive) heals(ctx context.Context, e index.Entry, row index.Instance) bool {
 	if e.TransferSyntaxUID != row.TransferSyntaxUID || e.DatasetCRC != row.DatasetCRC {
-		return false
+		if same, err := a.sameOrigin(ctx, e, row); err != nil || !same {
+			return false
+		}
 	}
+	return a.broken(ctx, e)
+}
+
+// broken reports whether the bytes of an entry are damaged or lost.
+func (a *Archive) broken(ctx context.Context, e index.Entry) bool {
 	err := a.blobs.Verify(ctx, e.Location)
 	return errs.Is(err, errs.Invalid) || errs.Is(err, errs.NotFound)
 }
 
-// identical compares the data set of a committed blob with that of an entry, byte by byte.
+// identical reports whether a committed blob was received as the same data set as an entry: byte
+// by byte, or by the note of one that was compressed here.
 func (a *Archive) identical(ctx context.Context, e index.Entry, row index.Instance) (bool, error) {
+	same, err := a.sameBytes(ctx, e, row)
+	if err != nil || same {
+		return same, err
+	}
+	if same, err = a.sameOrigin(ctx, e, row); err != nil || !same {
+		return false, err
+	}
+	return !a.broken(ctx, e), nil
+}
+
+// sameBytes compares the data set of a committed blob with that of an entry.
+func (a *Archive) sameBytes(ctx context.Context, e index.Entry, row index.Instance) (bool, error) {
 	if e.TransferSyntaxUID != row.TransferSyntaxUID || e.DatasetCRC != row.DatasetCRC ||
 		e.Location.Length-e.DatasetOffset != row.Blob.Location.Length-row.DatasetOffset {
 		return false, nil

@@ -60,6 +60,10 @@ func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entr
 // or decoded are errs.Invalid. No syntax given: as stored. Reading it to its end fails when it
 // is not, byte for byte, what was received, or a later frame cannot be decoded.
 func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted ...string) (*Object, error) {
+	return a.atItsPlace(ctx, t, e, func(e index.Entry) (*Object, error) { return a.openDataset(ctx, t, e, accepted) })
+}
+
+func (a *Archive) openDataset(ctx context.Context, t storage.TenantID, e index.Entry, accepted []string) (*Object, error) {
 	to, err := Deliverable(e.TransferSyntaxUID, accepted)
 	if err == nil {
 		return a.openConverted(ctx, t, e, to)
@@ -80,6 +84,24 @@ func (a *Archive) OpenDataset(ctx context.Context, t storage.TenantID, e index.E
 // OpenFileAs opens a Part 10 object in the transfer syntax, which may be a lossy one: it was
 // asked for by its name. Then the object is another one, with a SOP Instance UID of its own.
 func (a *Archive) OpenFileAs(ctx context.Context, t storage.TenantID, e index.Entry, transferSyntaxUID string) (*Object, error) {
+	return a.atItsPlace(ctx, t, e, func(e index.Entry) (*Object, error) { return a.openFileAs(ctx, t, e, transferSyntaxUID) })
+}
+
+// atItsPlace opens an instance that may have been compressed, and lies elsewhere, since it was
+// located: a long retrieval locates all of its instances first.
+func (a *Archive) atItsPlace(ctx context.Context, t storage.TenantID, e index.Entry, open func(index.Entry) (*Object, error)) (*Object, error) {
+	o, err := open(e)
+	if !errs.Is(err, errs.NotFound) {
+		return o, err
+	}
+	now, gone := a.one(ctx, t, e.Ref, 0)
+	if gone != nil || now.Location == e.Location || !now.Received.Equal(e.Received) {
+		return nil, err
+	}
+	return open(now)
+}
+
+func (a *Archive) openFileAs(ctx context.Context, t storage.TenantID, e index.Entry, transferSyntaxUID string) (*Object, error) {
 	if transferSyntaxUID == e.TransferSyntaxUID {
 		return a.OpenFile(ctx, t, e, 0, -1)
 	}
@@ -122,7 +144,7 @@ func (a *Archive) openConverted(ctx context.Context, t storage.TenantID, e index
 // openAs opens the data set in the first of the candidates that its pixels can be brought to.
 func (a *Archive) openAs(ctx context.Context, t storage.TenantID, e index.Entry, candidates []dicom.TransferSyntax) (o *Object, SOPInstanceUID string, err error) {
 	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
-	r, err := a.openRecoded(ctx, t, e, candidates)
+	r, err := a.openRecoded(ctx, t, e, candidates, false)
 	if err != nil {
 		return nil, "", a.blame(ctx, e, err)
 	}

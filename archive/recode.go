@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"hash/crc32"
 	"io"
@@ -34,6 +35,9 @@ type recoding struct {
 	decoder codec.Codec
 	encoder codec.Encoder
 	to      dicom.TransferSyntax
+
+	verified bool
+
 	said    codec.Description // by the header
 	target  codec.Description // what the new one has to say
 	decoded int64             // bytes of the frames made first
@@ -47,8 +51,8 @@ type recoding struct {
 const firstBytes = 8 << 20
 
 // openRecoded opens the data set in the first of the transfer syntaxes that can be made of its
-// pixels.
-func (a *Archive) openRecoded(ctx context.Context, t storage.TenantID, e index.Entry, candidates []dicom.TransferSyntax) (_ *recoding, err error) {
+// pixels; verified: each frame is decoded again, and takes its time.
+func (a *Archive) openRecoded(ctx context.Context, t storage.TenantID, e index.Entry, candidates []dicom.TransferSyntax, verified bool) (_ *recoding, err error) {
 	const op = "archive.Open"
 	full, err := a.one(ctx, t, e.Ref, index.WithHeader|index.WithFrames)
 	if err != nil {
@@ -57,7 +61,7 @@ func (a *Archive) openRecoded(ctx context.Context, t storage.TenantID, e index.E
 	if full.Location != e.Location {
 		return nil, errs.Errorf(errs.NotFound, op, "the instance was replaced")
 	}
-	r := &recoding{a: a, ctx: ctx, tenant: t, entry: e}
+	r := &recoding{a: a, ctx: ctx, tenant: t, entry: e, verified: verified}
 	if r.header, err = dicom.ParseHeader(full.Header); err != nil {
 		return nil, err
 	}
@@ -113,7 +117,7 @@ func (r *recoding) begin(candidates []dicom.TransferSyntax) error {
 				continue
 			}
 			r.encoder, r.to = encoder, to
-			b, err := encoder.Encode(nil, f, codec.Options{})
+			b, err := r.encode(f)
 			r.first = append(r.first, b)
 			r.decoded += int64(len(f.Data))
 			return err
@@ -133,8 +137,25 @@ func (r *recoding) begin(candidates []dicom.TransferSyntax) error {
 			}
 		}
 	}
-	r.next, r.stop = iter.Pull2(inOrder(r.ctx, ahead(int64(size)), raws, r.recode))
+	before := ahead(int64(size))
+	if r.verified { // in the background: others want the CPUs
+		before = 1
+	}
+	r.next, r.stop = iter.Pull2(inOrder(r.ctx, before, raws, r.recode))
 	return nil
+}
+
+// encode encodes a frame.
+func (r *recoding) encode(f codec.Frame) ([]byte, error) {
+	b, err := r.encoder.Encode(nil, f, codec.Options{})
+	if err != nil || !r.verified {
+		return b, err
+	}
+	again, err := r.encoder.Decode(b, r.target, nil)
+	if err == nil && (!bytes.Equal(again.Data, f.Data) || again.PhotometricInterpretation != f.PhotometricInterpretation) {
+		err = errs.Errorf(errs.Internal, "archive.encode", "a frame does not come back as it was")
+	}
+	return b, err
 }
 
 type numbered struct {
@@ -150,7 +171,7 @@ func (r *recoding) recode(ctx context.Context, raw numbered) (b []byte, err erro
 			err = errs.Errorf(errs.Unsupported, "archive.Open", "its samples are of another kind than those of the first frame")
 		}
 		if err == nil {
-			b, err = r.encoder.Encode(nil, f, codec.Options{})
+			b, err = r.encode(f)
 		}
 		if err != nil {
 			return frameError(raw.n, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/all"
 	"github.com/aurelius-imaging/aurelius/dicomweb"
 	"github.com/aurelius-imaging/aurelius/platform/cache/redis"
@@ -22,7 +23,16 @@ type careFlags struct {
 	SealAfter  time.Duration `default:"60s" placeholder:"TIME" help:"The metadata of a series to which nothing came for so long is kept ready to be served (${default})."`
 	limitFlags `embed:""`
 	ScrubEvery time.Duration `default:"720h" placeholder:"TIME" help:"How often everything stored is read against its checksum (${default})."`
-	Redis      string        `placeholder:"URL" help:"Cache that nodes share, as in redis://host:6379; default: each has its own."`
+
+	Recompress      string        `enum:",jpegls,jpeg-lossless,rle" default:"" placeholder:"SYNTAX" help:"Keep native images compressed without loss, as jpegls, jpeg-lossless or rle; each frame is decoded again and compared before the old bytes go (default: they stay as received)."`
+	RecompressAfter time.Duration `default:"720h" placeholder:"TIME" help:"How long ago they must have been stored (${default})."`
+
+	Redis string `placeholder:"URL" help:"Cache that nodes share, as in redis://host:6379; default: each has its own."`
+}
+
+// recompressions are the transfer syntaxes that images can be kept in.
+var recompressions = map[string]string{
+	"jpegls": dicom.JPEGLSLossless.UID, "jpeg-lossless": dicom.JPEGLosslessSV1.UID, "rle": dicom.RLELossless.UID,
 }
 
 // limitFlags bound what is taken in.
@@ -47,7 +57,7 @@ func (c *serveCmd) openArchive(ctx context.Context, st *stores, changed func(), 
 	cfg := archive.Config{
 		Duplicates: archive.KeepFirst, Logger: log, Metrics: registry, Ledger: st.marks,
 		Derived: st.derived, SealAfter: c.SealAfter, Trash: c.Trash, ScrubEvery: c.ScrubEvery,
-		Changed: changed, Codecs: all.Codecs(),
+		Changed: changed, Codecs: all.Codecs(), Recompress: recompressions[c.Recompress], RecompressAfter: c.RecompressAfter,
 	}
 	c.bound(&cfg, st.blobs)
 	if c.PublicURL != "" {

@@ -41,6 +41,7 @@ const (
 	jobScrub = "scrub"       // compare what is stored with its checksums
 	jobSweep = "sweep"       // find what has no row
 	jobSeals = "sweep-seals" // find what was made of series that are gone
+	jobPress = "recompress"  // keep old images smaller
 )
 
 // register makes this process known to the other nodes.
@@ -81,7 +82,7 @@ func (c *serveCmd) openRails(ctx context.Context, node *nodes.Node, st *stores, 
 }
 
 // care has the archive looked after by one node at a time.
-func (r *rails) care(a *archive.Archive) {
+func (r *rails) care(a *archive.Archive, recompress bool) {
 	own := func(kind string, every time.Duration, work func(context.Context, jobs.Job) error) {
 		r.queue.Handle(kind, work)
 		r.queue.Periodic(every, jobs.Request{Tenant: storage.DefaultTenant, Kind: kind, Unique: kind, MaxAttempts: 3})
@@ -97,6 +98,13 @@ func (r *rails) care(a *archive.Archive) {
 	own(jobSeals, 24*time.Hour, func(ctx context.Context, j jobs.Job) error {
 		n, err := a.SweepSeals(ctx)
 		return r.reported(j, n, err)
+	})
+	if !recompress {
+		return
+	}
+	own(jobPress, time.Hour, func(ctx context.Context, j jobs.Job) error {
+		report, err := a.RecompressOnce(ctx, storage.DefaultTenant)
+		return r.reported(j, report, err)
 	})
 }
 

@@ -115,7 +115,7 @@ func (c *serveCmd) Run(ctx context.Context, out io.Writer, cmd *kong.Context) er
 	if err != nil {
 		return err
 	}
-	rails.care(a)
+	rails.care(a, c.Recompress != "")
 	doors, err := c.doors(a, rails, log, registry)
 	if err != nil {
 		return err
