@@ -3,6 +3,7 @@ package jpegls
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // padding is behind the bits of a scan: a decoder may look at 64 bits from any place in it.
@@ -150,6 +151,7 @@ func (w *writer) stuff(dst []byte) []byte {
 	w.room(0)
 	binary.BigEndian.PutUint64(w.bits[w.at:], w.last)
 	clear(w.bits[w.at+8 : w.at+padding])
+	dst = slices.Grow(dst, w.at+w.at/64+padding)
 	end := 8*w.at + w.held
 	for pos := 0; pos < end; {
 		x := peek(w.bits, pos)

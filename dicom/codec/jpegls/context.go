@@ -112,7 +112,7 @@ func (m *model) quantize() {
 	}
 }
 
-// reset sets the statistics to their first values, at a scan's begin and after each restart marker
+// restart sets the statistics to their first values, at a scan's begin and after each restart marker
 // (T.87 A.2.1, A.8).
 func (m *model) restart() {
 	a := max(2, (m.spread+32)>>6)

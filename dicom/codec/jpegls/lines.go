@@ -107,9 +107,8 @@ func (d *decoder) nearLossless(cur, prev []uint16, component int) error {
 			ra = int(cur[x-1])
 			continue
 		}
-		var err error
-		if ra, err = d.regular(q, ra, rb, rc); err != nil {
-			return err
+		if ra = d.regular(q, ra, rb, rc); ra < 0 {
+			return errTruncated
 		}
 		cur[x] = uint16(ra)
 		x++
@@ -140,9 +139,9 @@ func (d *decoder) pixels(cur, prev []uint16, n int) error {
 			continue
 		}
 		for _, q := range q[:n] {
-			v, err := d.regular(q, int(cur[x-n]), int(prev[x]), int(prev[x-n]))
-			if err != nil {
-				return err
+			v := d.regular(q, int(cur[x-n]), int(prev[x]), int(prev[x-n]))
+			if v < 0 {
+				return errTruncated
 			}
 			cur[x] = uint16(v)
 			x++
@@ -234,8 +233,8 @@ func (d *decoder) losslessPixels(cur, prev []uint16) error {
 	return nil
 }
 
-// regular decodes a sample in context q (T.87 A.4 to A.6).
-func (d *decoder) regular(q, ra, rb, rc int) (int, error) {
+// regular decodes a sample in context q (T.87 A.4 to A.6); -1 says that the data ends.
+func (d *decoder) regular(q, ra, rb, rc int) int {
 	sign := q >> 63
 	s := &d.contexts[(q^sign)-sign]
 	a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
@@ -249,7 +248,7 @@ func (d *decoder) regular(q, ra, rb, rc int) (int, error) {
 		v = int(w<<(zeros&63)>>(^k&63)) + (zeros-1)<<(k&63)
 		d.pos += zeros + 1 + int(k)
 	} else if v = d.code(k, d.limit, d.qbpp); v < 0 {
-		return 0, errTruncated
+		return -1
 	}
 	e := v>>1 ^ -(v & 1)
 	if k == 0 && d.near == 0 && 2*b <= -n {
@@ -268,7 +267,7 @@ func (d *decoder) regular(q, ra, rb, rc int) (int, error) {
 	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
 		s.k = golomb(a, n)
 	}
-	return d.reconstruct(px, (e^sign)-sign), nil
+	return d.reconstruct(px, (e^sign)-sign)
 }
 
 // reconstruct adds an error to a prediction (T.87 A.4.4, A.4.5).
