@@ -330,3 +330,40 @@ func TestPDFText(t *testing.T) {
 		t.Errorf("a long word in %d lines", n)
 	}
 }
+
+// FuzzPages makes pages of whatever is a report: of bounded length, and never a panic.
+func FuzzPages(f *testing.F) {
+	for _, path := range []string{"sr/comprehensive", "sr/comprehensive3d", "head-ct/ko"} {
+		b, err := os.ReadFile(filepath.Join(testkit.Shared(f), "data/derived", path+".dcm"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		file, err := dicom.Read(bytes.NewReader(b), dicom.Source{}, 0)
+		if err != nil {
+			f.Fatal(err)
+		}
+		file.Meta, file.TransferSyntax = nil, dicom.ExplicitVRLittleEndian
+		if b, err = file.Bytes(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ds, err := dicom.ParseDataset(b, dicom.ExplicitVRLittleEndian)
+		if err != nil {
+			return
+		}
+		d, err := sr.Read(ds)
+		if err != nil {
+			return
+		}
+		page := html(t, d, document.Options{Link: link})
+		if len(page) > 8000+100*len(b) || strings.Contains(page, "javascript:") {
+			t.Errorf("%d bytes of %d", len(page), len(b))
+		}
+		_ = text(t, d)
+		if err := document.PDF(io.Discard, d); err != nil && !errs.Is(err, errs.Unsupported) {
+			t.Error(err)
+		}
+	})
+}
