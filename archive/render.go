@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"iter"
 	"strconv"
 	"time"
 
@@ -45,6 +46,25 @@ type Rendering struct {
 type Rendered struct {
 	Data    []byte
 	Applied render.Applied
+	Of      index.Ref
+}
+
+// Shown is a frame (1-based) of an instance.
+type Shown struct {
+	*Frames
+	Number int
+}
+
+// picturesAhead is how many pictures of one reader are made before their turn: there may be many
+// readers, and pictures of slides are large.
+const picturesAhead = 4
+
+// RenderAll makes pictures of frames and yields them in their order, a few made side by side
+// before their turn: memory does not grow with their number. It ends with the first error.
+func (a *Archive) RenderAll(ctx context.Context, t storage.TenantID, frames iter.Seq2[Shown, error], r Rendering) iter.Seq2[Rendered, error] {
+	return inOrder(ctx, picturesAhead, frames, func(ctx context.Context, s Shown) (Rendered, error) {
+		return a.Render(ctx, t, s.Frames, s.Number, r)
+	})
 }
 
 // renderedFor is how long a picture is kept when nothing pushes it out.
@@ -71,7 +91,9 @@ func (a *Archive) Render(ctx context.Context, t storage.TenantID, f *Frames, n i
 	if err != nil {
 		return Rendered{}, err
 	}
-	return unpackRendered(b)
+	out, err := unpackRendered(b)
+	out.Of = f.Entry.Ref
+	return out, err
 }
 
 // packRendered and unpackRendered are the form in which a picture is kept: the length of what was
@@ -163,8 +185,13 @@ func (a *Archive) render(ctx context.Context, t storage.TenantID, f *Frames, n i
 		return nil, err
 	}
 	var out []byte
+	var refused error // which is no fault of the object: withFrame would look for one
 	err = a.withFrame(ctx, t, f, n, func(frame codec.Frame) error {
 		p, err := a.renderer.Render(m.image, n, frame, r.Options)
+		if render.Wish(err) {
+			refused = err
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -172,6 +199,9 @@ func (a *Archive) render(ctx context.Context, t storage.TenantID, f *Frames, n i
 		out, err = packRendered(p, r)
 		return err
 	})
+	if err == nil {
+		err = refused
+	}
 	a.metrics.rendered(err)
 	return out, err
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"strings"
@@ -52,12 +53,17 @@ const (
 // Viewport is the size to fit the picture into, and what to show in it (PS3.18 8.3.5.1.3).
 type Viewport struct {
 	Width, Height int
+	Shrink        bool    // the picture is never larger than what it shows
 	Region        *Region // nil: all
 }
 
 // Region is a part of the source image in pixels. X, Y count from 0 to its upper left; a negative
-// Width or Height flips, 0 reaches to the edge.
-type Region struct{ X, Y, Width, Height float64 }
+// Width or Height flips, 0 reaches to the edge. Relative: in parts of the image instead (PS3.18
+// 9.5.1.2.5).
+type Region struct {
+	X, Y, Width, Height float64
+	Relative            bool
+}
 
 // Annotation says what is written on the picture (PS3.18 8.3.5.1.1).
 type Annotation struct{ Patient, Technique bool }
@@ -69,8 +75,18 @@ const (
 	maxSource = 1 << 28
 )
 
+// wish is the operation of errors for which who asks is to blame and not the image.
+const wish = "render.Options"
+
+// Wish reports whether no picture was made because of what was asked for: of the same frame
+// others can be had.
+func Wish(err error) bool {
+	var e *errs.Error
+	return errors.As(err, &e) && e.Op == wish
+}
+
 func (o *Options) check() error {
-	const op = "render.Options"
+	const op = wish
 	if o.Window != nil && !o.Window.Valid() {
 		return errs.Errorf(errs.Invalid, op, "the window's center, width and function make no window")
 	}

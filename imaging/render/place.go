@@ -76,6 +76,9 @@ func (w *work) size(from image.Point) (image.Point, error) {
 	factor := 0.0
 	if v := w.o.Viewport; v != nil {
 		factor = min(float64(v.Width)/width, float64(v.Height)/height)
+		if v.Shrink {
+			factor = min(factor, 1, 1/w.aspect)
+		}
 	} else if p := w.o.Presentation; p != nil && p.Area != nil && p.Area.Mode == Magnify {
 		if factor = p.Area.Magnification; !(factor > 0) {
 			factor = 1
@@ -86,7 +89,7 @@ func (w *work) size(from image.Point) (image.Point, error) {
 	}
 	width, height = max(math.Round(width*factor), 1), max(math.Round(height*factor), 1)
 	if width*height > maxPicture || max(width, height) > math.MaxUint16 {
-		return from, errs.Errorf(errs.Exhausted, "render.size", "a picture of %.0fx%.0f pixels is too large", width, height)
+		return from, errs.Errorf(errs.Exhausted, wish, "a picture of %.0fx%.0f pixels is too large", width, height)
 	}
 	return image.Pt(int(width), int(height)), nil
 }

@@ -95,7 +95,6 @@ func (r *Renderer) draw(m *imaging.Image, n int, f codec.Frame, o Options) (*wor
 
 // region returns the pixels to show, in stored pixels from 0: it may reach beyond the frame.
 func (w *work) region() (image.Rectangle, error) {
-	const op = "render.region"
 	all := image.Rect(0, 0, w.f.Columns, w.f.Rows)
 	r := all
 	if p := w.o.Presentation; p != nil && p.Area != nil {
@@ -108,9 +107,13 @@ func (w *work) region() (image.Rectangle, error) {
 	}
 	if v := w.o.Viewport; v != nil && v.Region != nil {
 		g := *v.Region
+		if g.Relative {
+			width, height := float64(all.Max.X), float64(all.Max.Y)
+			g.X, g.Y, g.Width, g.Height = g.X*width, g.Y*height, g.Width*width, g.Height*height
+		}
 		for _, n := range [...]float64{g.X, g.Y, g.Width, g.Height} {
 			if !(math.Abs(n) <= math.MaxInt32) {
-				return r, errs.Errorf(errs.Invalid, op, "the viewport's region is none")
+				return r, errs.Errorf(errs.Invalid, wish, "the viewport's region is none")
 			}
 		}
 		x, y, width, height := math.Abs(g.X), math.Abs(g.Y), math.Abs(g.Width), math.Abs(g.Height)
@@ -125,10 +128,10 @@ func (w *work) region() (image.Rectangle, error) {
 		w.applied.FlippedX, w.applied.FlippedY = g.Width < 0, g.Height < 0
 	}
 	if r.Empty() {
-		return r, errs.Errorf(errs.Invalid, op, "the region that is asked for has no pixels")
+		return r, errs.Errorf(errs.Invalid, wish, "the region that is asked for has no pixels")
 	}
 	if r.Dx() > maxSource/r.Dy() {
-		return r, errs.Errorf(errs.Exhausted, op, "a region of %dx%d pixels is too large to be shown", r.Dx(), r.Dy())
+		return r, errs.Errorf(errs.Exhausted, wish, "a region of %dx%d pixels is too large to be shown", r.Dx(), r.Dy())
 	}
 	w.applied.From = Size{r.Dx(), r.Dy()}
 	if r != all {

@@ -59,6 +59,11 @@ func (w *writing) Draw(dst draw.Image, x, y int, line string, c color.Color) {
 		d.Dot = fixed.P(x+by.X, baseline+by.Y)
 		d.DrawString(line)
 	}
-	d.Src, d.Dot = image.NewUniform(c), fixed.P(x, baseline)
+	w.drawPlain(dst, x, y, line, c)
+}
+
+// drawPlain writes a line without a rim.
+func (w *writing) drawPlain(dst draw.Image, x, y int, line string, c color.Color) {
+	d := font.Drawer{Dst: dst, Src: image.NewUniform(c), Face: w.face, Dot: fixed.P(x, y+w.face.Metrics().Ascent.Ceil())}
 	d.DrawString(line)
 }

@@ -97,7 +97,7 @@ func (w *work) voi(g *gray, voi imaging.VOI, source string, presented bool) (*VO
 				return take(win, "request"), nil
 			}
 		}
-		return nil, errs.Errorf(errs.NotFound, "render.window", "the image has no window of that name")
+		return nil, errs.Errorf(errs.NotFound, wish, "the image has no window of that name")
 	case w.o.Windowing == Whole:
 		return w.whole(g, "request"), nil
 	case w.o.Windowing == MinMax:
