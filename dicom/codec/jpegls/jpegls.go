@@ -12,7 +12,7 @@
 // gives errs.Invalid and no samples.
 //
 // Colour is interleaved by sample because DCMTK and pydicom write it so, and CharLS reads it a
-// quarter to a third faster than by line; in size neither is always better (4 % one way, 1 % the
+// tenth to a third faster than by line; in size neither is always better (4 % one way, 1 % the
 // other on two ultrasound images). Samples of 16 bits allocated are coded in Bits Stored where they
 // fit and in all 16 where they do not, negative ones that is; precision has the reasons. A frame with
 // values so near the ends of their range that an error would carry them over it is coded without.
