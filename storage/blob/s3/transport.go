@@ -27,7 +27,7 @@ func newTransport(cfg Config) *transport {
 		answer: cfg.Timeout,
 		base: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dial(net.Dialer{Timeout: min(5*time.Second, cfg.Timeout), KeepAlive: 30 * time.Second}),
+			DialContext:           (&net.Dialer{Timeout: min(5*time.Second, cfg.Timeout), KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   min(10*time.Second, cfg.Timeout),
 			ResponseHeaderTimeout: cfg.Timeout,
 			IdleConnTimeout:       time.Minute,
@@ -38,27 +38,6 @@ func newTransport(cfg Config) *transport {
 			DisableCompression:    true, // bodies are the objects' own bytes
 		},
 	}
-}
-
-func dial(d net.Dialer) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return conn{c}, nil
-	}
-}
-
-// conn sends a request body in few writes: left alone net copies it in pieces of 32 KiB, each of
-// which wakes the object store.
-type conn struct{ net.Conn }
-
-// ReadFrom is what net/http sends a body with.
-func (c conn) ReadFrom(r io.Reader) (int64, error) {
-	b := chunks.Get().(*chunk)
-	defer chunks.Put(b)
-	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, r, b[:])
 }
 
 // RoundTrip sends the request under watch.
