@@ -25,11 +25,9 @@ const (
 	updateStudyAttrs = `UPDATE studies SET study_date=$1, study_time=$2, accession=$3, study_id=$4, description=$5,
 		patient_id=$6, issuer=$7, name=$8, birth_date=$9, sex=$10, attrs=$11 WHERE id=$12 AND tenant=$13`
 	updateStudies = `UPDATE studies s SET series=n.series, instances=n.instances, modalities=n.modalities,
-			classes=n.classes, changed=$2, announced=false
-		FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-			n (id, series, instances, modalities, classes) WHERE s.tenant=$1 AND s.id=n.id`
-	updateArrived = `UPDATE studies s SET arrived=n.arrived FROM unnest($2::bigint[], $3::bigint[]) n (id, arrived)
-		WHERE s.tenant=$1 AND s.id=n.id`
+			classes=n.classes, changed=$2, announced=false, arrived=CASE n.arrived WHEN 0 THEN s.arrived ELSE n.arrived END
+		FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+			n (id, series, instances, modalities, classes, arrived) WHERE s.tenant=$1 AND s.id=n.id`
 
 	insertSeries = `INSERT INTO series (number, modality, description, body_part, series_date, attrs, id, tenant, study,
 			uid, instances, revision, changed, sealed)
@@ -237,7 +235,7 @@ func studyArgs(d *dicom.Dataset) ([]any, error) {
 }
 
 func (w *writer) flushStudies() error {
-	var ids, series, instances, arrivedIDs, arrived []int64
+	var ids, series, instances, arrived []int64
 	var modalities, classes []string
 	for _, st := range slices.SortedFunc(maps.Values(w.studies), func(a, b *studyState) int { return cmp.Compare(a.id, b.id) }) {
 		if st.ds != nil {
@@ -258,15 +256,10 @@ func (w *writer) flushStudies() error {
 		}
 		ids, series, instances = append(ids, st.id), append(series, st.series), append(instances, st.instances)
 		modalities, classes = append(modalities, st.modalities), append(classes, st.classes)
-		if st.arrived != 0 {
-			arrivedIDs, arrived = append(arrivedIDs, st.id), append(arrived, st.arrived)
-		}
+		arrived = append(arrived, st.arrived)
 	}
 	if len(ids) > 0 {
-		w.queue(updateStudies, w.tenant, w.now.UnixNano(), ids, series, instances, modalities, classes)
-	}
-	if len(arrived) > 0 {
-		w.queue(updateArrived, w.tenant, arrivedIDs, arrived)
+		w.queue(updateStudies, w.tenant, w.now.UnixNano(), ids, series, instances, modalities, classes, arrived)
 	}
 	return nil
 }
