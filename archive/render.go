@@ -96,6 +96,27 @@ func (a *Archive) Render(ctx context.Context, t storage.TenantID, f *Frames, n i
 	return out, err
 }
 
+// Placeholder draws a page that stands for an instance that has no pixels; of the wishes those for
+// its size and form count.
+func (a *Archive) Placeholder(ctx context.Context, t storage.TenantID, title, kind string, r Rendering) (Rendered, error) {
+	size := 256
+	if v := r.Viewport; v != nil {
+		size = min(v.Width, v.Height, size)
+	}
+	key := cache.KeyOf(t, "placeholder", title, kind, strconv.Itoa(size), r.MediaType, strconv.Itoa(r.Quality))
+	b, err := a.recoded.Do(ctx, key, renderedFor, func() (b []byte, err error) {
+		err = a.Work(ctx, 0, func() error {
+			b, err = packRendered(render.Placeholder(title, kind, size), r)
+			return err
+		})
+		return b, err
+	})
+	if err != nil {
+		return Rendered{}, err
+	}
+	return unpackRendered(b)
+}
+
 // packRendered and unpackRendered are the form in which a picture is kept: the length of what was
 // applied, that, the picture.
 func packRendered(p *render.Picture, r Rendering) ([]byte, error) {

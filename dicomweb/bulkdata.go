@@ -2,7 +2,6 @@ package dicomweb
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -57,17 +56,7 @@ func (s *Service) bulkdata(c *gin.Context) {
 		})
 		return
 	}
-	m := httpd.NewMultipartWriter(httpd.Raw(c.Writer), httpd.Boundary())
-	head := httpd.PartHead{ContentType: mediaOctets}
-	h["Content-Type"] = []string{m.ContentType(mediaOctets)}
-	h["Content-Length"] = []string{strconv.FormatInt(m.HeadLength(0, head)+obj.Size+m.TailLength(), 10)}
-	sendHeader(c, http.StatusOK)
-	if c.Request.Method == http.MethodHead {
-		return
-	}
-	s.cut(c, m.Begin(head))
-	s.cut(c, s.copy(httpd.Raw(c.Writer), obj, obj.Size))
-	s.cut(c, m.Close())
+	s.sendOnePart(c, obj, mediaOctets)
 }
 
 // bulkForm reads Accept for octets, alone or in parts. Nothing particular asked for gives the

@@ -6,13 +6,17 @@
 //	                                 metadata.go  study, series, instance as DICOM JSON
 //	                                 frames.go    frame lists, likewise
 //	                                 bulkdata.go  values left out of metadata
+//	                                 rendered.go  pictures of study, series, instance, frames; wishes.go reads what is asked of them
+//	                                 thumbnail.go likewise, small; drawn pages for what has no pixels
+//	                                 document.go  reports, encapsulated documents, video
+//	         WADO-URI  PS3.18 9      uri.go       one instance, rendered or as an object
 //	Store     STOW-RS   PS3.18 10.5  stow.go      PS3.10 objects, streamed part by part
 //	Delete                           delete.go    study, series, instance (extension, as the common servers have it)
 //	Capabilities        PS3.18 8.9   capabilities.go
 //
 // Accept is read as viewers send it, not as it should be; what cannot be given is a 406 that
-// says what can. Left out so far: rendering, application/dicom+xml except in the answer of a
-// store, WADO-URI, worklists.
+// says what can. Left out so far: application/dicom+xml except in the answer of a store, worklists;
+// of rendering volumes (PS3.18 8.3.5.3) and ICC profiles inside of pictures.
 package dicomweb
 
 import (
@@ -112,12 +116,22 @@ func (s *Service) Register(r gin.IRouter) {
 			}
 			route.handle(c)
 		}
-		g.Handle(route.method, route.path, handle)
-		if route.method == http.MethodGet {
-			g.HEAD(route.path, handle)
+		for _, at := range groups(route, r, g) {
+			at.Handle(route.method, route.path, handle)
+			if route.method == http.MethodGet {
+				at.HEAD(route.path, handle)
+			}
 		}
 	}
 	s.capability = capabilities(s.Resources())
+}
+
+// groups says where a route is mounted: old viewers look for the URI service beside Root.
+func groups(r route, top, root gin.IRouter) []gin.IRouter {
+	if r.path == uriPath {
+		return []gin.IRouter{root, top}
+	}
+	return []gin.IRouter{root}
 }
 
 // ref reads the UIDs of the route. They are compared, never used as paths or in SQL text.

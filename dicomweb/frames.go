@@ -95,16 +95,21 @@ func (s *Service) sendFrames(c *gin.Context, f *archive.Frames, list []int) {
 		s.sendFrameList(c, f, list, contentType)
 		return
 	}
-	size, err := s.frameSize(c, f, list[0])
+	s.sendFrameAlone(c, f, list[0], contentType)
+}
+
+// sendFrameAlone answers with one frame as it is stored, or a range of it.
+func (s *Service) sendFrameAlone(c *gin.Context, f *archive.Frames, number int, contentType string) {
+	size, err := s.frameSize(c, f, number)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	s.sendRange(c, contentType, size, func(off, n int64) (*archive.Object, error) {
-		if at, ok := plainSpan(f, list[0]); ok { // stays a file: sendfile
+		if at, ok := plainSpan(f, number); ok { // stays a file: sendfile
 			return s.arch.OpenFile(c.Request.Context(), s.tenant, f.Entry, at+off, n)
 		}
-		obj, err := s.arch.OpenFrame(c.Request.Context(), s.tenant, f, list[0])
+		obj, err := s.arch.OpenFrame(c.Request.Context(), s.tenant, f, number)
 		if err != nil {
 			return nil, err
 		}

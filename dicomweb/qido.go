@@ -12,6 +12,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/dicomjson"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/doc"
 	"github.com/aurelius-imaging/aurelius/dicom/query"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
@@ -182,6 +183,8 @@ func (s *Service) routes() []route {
 	objects := []string{mediaMultipart + `; type="` + mediaDICOM + `"`}
 	frames := []string{mediaMultipart, mediaOctets, "image/*"}
 	json := []string{mediaJSON}
+	pictures := append(slices.Clone(pictureTypes), mediaMultipart)
+	shown := slices.Concat(pictures, []string{"video/*"}, reportTypes, []string{doc.CDA, "model/*"})
 	out := []route{
 		{get, "/studies", "SearchForStudies", json, s.search(query.Study)},
 		{get, "/series", "SearchForSeries", json, s.search(query.Series)},
@@ -205,6 +208,15 @@ func (s *Service) routes() []route {
 		{get, series + "/metadata", "RetrieveSeriesMetadata", json, s.metadata},
 		{get, instance + "/metadata", "RetrieveInstanceMetadata", json, s.metadata},
 		{get, instance + "/frames/:frames", "RetrieveFrames", frames, s.frames},
+		{get, study + "/rendered", "RetrieveRenderedStudy", pictures, s.rendered},
+		{get, series + "/rendered", "RetrieveRenderedSeries", pictures, s.rendered},
+		{get, instance + "/rendered", "RetrieveRenderedInstance", shown, s.rendered},
+		{get, instance + "/frames/:frames/rendered", "RetrieveRenderedFrames", pictures, s.rendered},
+		{get, study + "/thumbnail", "RetrieveStudyThumbnail", pictureTypes, s.thumbnail},
+		{get, series + "/thumbnail", "RetrieveSeriesThumbnail", pictureTypes, s.thumbnail},
+		{get, instance + "/thumbnail", "RetrieveInstanceThumbnail", pictureTypes, s.thumbnail},
+		{get, instance + "/frames/:frames/thumbnail", "RetrieveFrameThumbnail", pictureTypes, s.thumbnail},
+		{get, uriPath, "RetrieveByURI", append([]string{mediaDICOM}, shown...), s.uri},
 		{get, instance + "/bulkdata/*path", "RetrieveBulkData", frames[:2], s.bulkdata},
 
 		{post, "/studies", "StoreInstances", []string{mediaJSON, mediaXML}, s.store},
