@@ -22,6 +22,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/storage"
 	"github.com/aurelius-imaging/aurelius/storage/blob"
+	"github.com/aurelius-imaging/aurelius/storage/blob/fs"
 	"github.com/aurelius-imaging/aurelius/storage/blob/mem"
 	"github.com/aurelius-imaging/aurelius/storage/index"
 	"github.com/aurelius-imaging/aurelius/storage/index/sqlite"
@@ -388,4 +389,41 @@ type deleting struct {
 func (d deleting) Relocate(ctx context.Context, t storage.TenantID, from blob.Location, in index.Instance) (bool, error) {
 	d.before()
 	return d.Index.Relocate(ctx, t, from, in)
+}
+
+// TestRecompressOnFiles: packs on disk, where the old bytes are punched out.
+func TestRecompressOnFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	blobs, err := fs.Open(fs.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPress(t)
+	cfg := archive.Config{Codecs: all.Codecs(), Ledger: p.ledger, Recompress: dicom.RLELossless.UID, Grace: -1}
+	a := archive.New(cfg, blobs, p.index)
+	samples := map[string][]byte{}
+	for n := range 5 {
+		in, sop, pixels := image(t, n+1, dicom.ImplicitVRLittleEndian, "flat")
+		mustStore(t, a, in())
+		samples[sop] = pixels
+	}
+	if r, err := a.RecompressOnce(t.Context(), tenant); err != nil || r.Instances != 5 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := blobs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if blobs, err = fs.Open(fs.Config{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer blobs.Close()
+	p.index = openIndex(t)
+	a = archive.New(cfg, blobs, p.index)
+	if n, err := a.Rebuild(t.Context()); err != nil || n != 5 || records(t, blobs) != 5 {
+		t.Errorf("rebuilt %d of %d records, %v", n, records(t, blobs), err)
+	}
+	for sop, pixels := range samples {
+		holds(t, a, "rebuilt from files", sop, pixels, dicom.RLELossless.UID)
+	}
 }
