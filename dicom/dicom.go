@@ -8,12 +8,12 @@
 //
 //	read      ReadHeader (streaming), Read (whole), ParseDataset (memory)
 //	write     AppendDataset, File.WriteTo, AppendMeta
-//	convert   Convert between native transfer syntaxes, streaming
+//	convert   Convert between native transfer syntaxes, Rewrite with other pixel data; streaming
 //	the index AppendHeader, ParseHeader
 //
 // Reading is tolerant where nothing is lost and no doubt is left (see ReadHeader), writing is
 // strict. It leaves out: pixels (dicom/pixel finds frames, codecs decode them), DICOMDIR
-// navigation, and conversion to or from compressed transfer syntaxes.
+// navigation.
 package dicom
 
 import (

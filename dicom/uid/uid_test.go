@@ -90,3 +90,13 @@ func TestTables(t *testing.T) {
 		}
 	}
 }
+
+func TestDerive(t *testing.T) {
+	one := uid.Derive("1.2.3", "4")
+	if !uid.Valid(one) || one != uid.Derive("1.2.3", "4") {
+		t.Errorf("%s is no UID, or not the same again", one)
+	}
+	if one == uid.Derive("1.2.34") || one == uid.Derive("1.2.3", "5") || one == uid.Derive("1.2.3") {
+		t.Error("other parts give the same UID")
+	}
+}
