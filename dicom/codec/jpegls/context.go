@@ -35,7 +35,8 @@ func defaults(maxval, near int) params {
 // line.
 type context struct {
 	a, b int32
-	c, n int16
+	c    int16
+	n    uint16 // up to RESET
 	k    uint32
 }
 

@@ -74,7 +74,7 @@ func (e *encoder) lossless(cur, prev []uint16) {
 		n++
 		low, high := (b+n-1)>>63, -b>>63
 		b = max(min(b+n&low-n&high, 0), 1-n)
-		s.a, s.b, s.n = int32(a), int32(b), int16(n)
+		s.a, s.b, s.n = int32(a), int32(b), uint16(n)
 		s.c = int16(min(max(int(s.c)+low-high, -128), 127))
 		if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
 			s.k = golomb(a, n)
@@ -139,7 +139,7 @@ func (e *encoder) regular(q, ra, rb, rc, v int) uint16 {
 	n++
 	low, high := (b+n-1)>>63, -b>>63
 	b = max(min(b+n&low-n&high, 0), 1-n)
-	s.a, s.b, s.n = int32(a), int32(b), int16(n)
+	s.a, s.b, s.n = int32(a), int32(b), uint16(n)
 	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
 	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
 		s.k = golomb(a, n)

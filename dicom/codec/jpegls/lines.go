@@ -77,7 +77,7 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		n++
 		low, high := (b+n-1)>>63, -b>>63
 		b = max(min(b+n&low-n&high, 0), 1-n)
-		s.a, s.b, s.n = int32(a), int32(b), int16(n)
+		s.a, s.b, s.n = int32(a), int32(b), uint16(n)
 		s.c = int16(min(max(int(s.c)+low-high, -128), 127))
 		if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
 			s.k = golomb(a, n)
@@ -222,7 +222,7 @@ func (d *decoder) losslessPixels(cur, prev []uint16) error {
 				b = min(b-n1, 0)
 				s.c = min(s.c+1, 127)
 			}
-			s.a, s.b, s.n = int32(a), int32(b), int16(n1)
+			s.a, s.b, s.n = int32(a), int32(b), uint16(n1)
 			if a > n1<<(k&31) || k != 0 && a <= n1<<(k&31)>>1 {
 				s.k = golomb(a, n1)
 			}
@@ -262,7 +262,7 @@ func (d *decoder) regular(q, ra, rb, rc int) int {
 	n++
 	low, high := (b+n-1)>>63, -b>>63
 	b = max(min(b+n&low-n&high, 0), 1-n)
-	s.a, s.b, s.n = int32(a), int32(b), int16(n)
+	s.a, s.b, s.n = int32(a), int32(b), uint16(n)
 	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
 	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
 		s.k = golomb(a, n)

@@ -173,6 +173,26 @@ func TestVariants(t *testing.T) {
 	}
 }
 
+// TestReset: statistics that are halved as late as RESET can say (T.87 C.2.4.1.1) count further than
+// 15 bits. A plane keeps to one context.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("testdata", "charls-reset.jls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := codectest.Grey(200, 256, 16, 16, 0)
+	f, err := jpegls.Lossless().Decode(b, d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.Rows * d.Columns {
+		if v, want := binary.LittleEndian.Uint16(f.Data[2*i:]), 10*(i%d.Columns+i/d.Columns); int(v) != want {
+			t.Fatalf("sample %d is %d, want %d", i, v, want)
+		}
+	}
+}
+
 // TestConflicts: header and codestream differ.
 func TestConflicts(t *testing.T) {
 	t.Parallel()
