@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strings"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
@@ -72,6 +74,13 @@ func (d Description) Size() (int, error) {
 
 // New returns a zeroed frame of the description in buf's memory where that is enough.
 func (d Description) New(buf []byte) (Frame, error) {
+	f, err := d.Over(buf)
+	clear(f.Data)
+	return f, err
+}
+
+// Over is New for who writes every sample: they are whatever buf had.
+func (d Description) Over(buf []byte) (Frame, error) {
 	n, err := d.Size()
 	if err != nil {
 		return Frame{}, err
@@ -80,8 +89,59 @@ func (d Description) New(buf []byte) (Frame, error) {
 	if cap(buf) < n {
 		return Frame{d, make([]byte, n)}, nil
 	}
-	clear(buf[:n])
 	return Frame{d, buf[:n]}, nil
+}
+
+// Full is the description of frames like d in a syntax that leaves no chrominance out, and stores
+// colours as they are: YBR_FULL_422 is YBR_FULL there, as a Frame has all samples of it and keeps
+// them (PS3.3 C.7.6.3.1.2).
+func (d Description) Full() Description {
+	if d.PhotometricInterpretation == "YBR_FULL_422" {
+		d.PhotometricInterpretation = "YBR_FULL"
+	}
+	d.PlanarConfiguration = 0
+	return d
+}
+
+// Uncoded refuses what native and RLE frames cannot say of their samples: names of samples that
+// another compression has transformed (PS3.5 8.2.2, 8.2.4), or from which it leaves some out.
+func (d Description) Uncoded(op string) error {
+	switch p := d.PhotometricInterpretation; p {
+	case "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB":
+		return errs.Errorf(errs.Unsupported, op, "frames that are not compressed, or by RLE, cannot have %s samples", p)
+	}
+	return nil
+}
+
+// Check returns errs.Invalid when the frame has other samples than it says.
+func (f Frame) Check(op string) error {
+	n, err := f.Size()
+	if err == nil && n != len(f.Data) {
+		err = errs.Errorf(errs.Invalid, op, "a frame of %d bytes has %d", n, len(f.Data))
+	}
+	return err
+}
+
+// UsedBits returns how many bits of a sample's word, of up to 16, any sample has in use: more than
+// Bits Stored where a sign is extended or overlays lie above.
+func (f Frame) UsedBits() int {
+	var used uint64
+	b := f.Data
+	for ; len(b) >= 8; b = b[8:] {
+		used |= binary.LittleEndian.Uint64(b)
+	}
+	for ; len(b) >= 2; b = b[2:] {
+		used |= uint64(binary.LittleEndian.Uint16(b))
+	}
+	if len(b) > 0 {
+		used |= uint64(b[0])
+	}
+	used |= used >> 32
+	used |= used >> 16
+	if f.Width() == 1 {
+		return bits.Len8(uint8(used | used>>8))
+	}
+	return bits.Len16(uint16(used))
 }
 
 // Describe reads the description from an image's attributes. What old writers leave out has its

@@ -10,6 +10,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 )
+
 // Write makes a Part 10 file of one frame, for other decoders to read.
 func Write(t testing.TB, path string, ts dicom.TransferSyntax, d codec.Description, encoded []byte) {
 	t.Helper()

@@ -83,12 +83,12 @@ const (
 // YBR_FULL or YBR_FULL_422. It takes the standard's Huffman tables, which saves time and costs
 // some bytes. Quality is 1 to 100 as libjpeg counts; 0 is 90.
 func AppendPicture(dst []byte, f codec.Frame, quality int, s Sampling) ([]byte, error) {
-	grey := f.SamplesPerPixel == 1 && f.PhotometricInterpretation == "MONOCHROME2"
+	picture := f.SamplesPerPixel == 1 && f.PhotometricInterpretation == "MONOCHROME2"
 	switch f.PhotometricInterpretation {
 	case "RGB", "YBR_FULL", "YBR_FULL_422":
-		grey = f.SamplesPerPixel == 3
+		picture = f.SamplesPerPixel == 3
 	}
-	if !grey || f.BitsAllocated != 8 {
+	if !picture || f.BitsAllocated != 8 {
 		return dst, errs.Errorf(errs.Unsupported, opEncode, "%d samples of %s in %d bits are no picture", f.SamplesPerPixel, f.PhotometricInterpretation, f.BitsAllocated)
 	}
 	return encode(dst, f, encoding{process: jpegstream.SOF0, quality: quality, sampling: s, standard: true})
@@ -128,12 +128,8 @@ type part struct {
 var coders = sync.Pool{New: func() any { return new(coder) }}
 
 func encode(dst []byte, f codec.Frame, e encoding) ([]byte, error) {
-	size, err := f.Size()
-	if err != nil {
+	if err := f.Check(opEncode); err != nil {
 		return dst, err
-	}
-	if len(f.Data) != size {
-		return dst, errs.Errorf(errs.Invalid, opEncode, "a frame of %d bytes has %d", size, len(f.Data))
 	}
 	if e.quality == 0 {
 		e.quality = defaultQuality

@@ -93,15 +93,13 @@ func (dec *decoder) resolve(d codec.Description, length int) (codec.Description,
 	// where it can be, and DCMTK allocates 16 bits where the header has 8 and the codestream more.
 	// A precision above Bits Stored is what writers give who encode 16 bits of 12: it is no conflict.
 	if f.Precision > 8 && d.BitsAllocated <= 8 {
-		d.BitsAllocated = 16
+		d.BitsAllocated, d.BitsStored, d.HighBit = 16, f.Precision, f.Precision-1
 	}
 	d.BitsStored = min(d.BitsStored, f.Precision)
 	d.HighBit = min(d.HighBit, f.Precision-1)
 	// Lossless coding has no colour transform, whatever JFIF or Adobe segments say; both believe the
 	// header. All components have all samples, so that chrominance is not subsampled.
-	if d.PhotometricInterpretation == "YBR_FULL_422" {
-		d.PhotometricInterpretation = "YBR_FULL"
-	}
+	d = d.Full()
 	size, err := d.Size()
 	if err != nil {
 		return d, err

@@ -25,11 +25,7 @@ func (process14) Describe(d codec.Description, _ codec.Options) (codec.Descripti
 	case d.SamplesPerPixel != 1 && d.SamplesPerPixel != 3 && d.SamplesPerPixel != 4:
 		return d, errs.Errorf(errs.Unsupported, encodeOp, "JPEG lossless cannot hold %d samples per pixel", d.SamplesPerPixel)
 	}
-	d.PlanarConfiguration = 0
-	if d.PhotometricInterpretation == "YBR_FULL_422" { // a Frame has all its chrominance
-		d.PhotometricInterpretation = "YBR_FULL"
-	}
-	return d, nil
+	return d.Full(), nil
 }
 
 // encoder is the memory of one frame's encoding.
@@ -51,8 +47,8 @@ func (c process14) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, e
 	if err != nil {
 		return dst, err
 	}
-	if size, _ := d.Size(); size != len(f.Data) {
-		return dst, errs.Errorf(errs.Invalid, encodeOp, "%d bytes for a frame of %d", len(f.Data), size)
+	if err := f.Check(encodeOp); err != nil {
+		return dst, err
 	}
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
@@ -87,17 +83,7 @@ func precision(f codec.Frame) int {
 	if f.PixelRepresentation == 1 || f.BitsStored <= 8 || f.BitsStored >= 16 {
 		return 16
 	}
-	var used uint64
-	b := f.Data
-	for ; len(b) >= 8; b = b[8:] {
-		used |= binary.LittleEndian.Uint64(b)
-	}
-	for ; len(b) >= 2; b = b[2:] {
-		used |= uint64(binary.LittleEndian.Uint16(b))
-	}
-	used |= used >> 32
-	used |= used >> 16
-	if uint16(used)>>f.BitsStored != 0 {
+	if f.UsedBits() > f.BitsStored {
 		return 16
 	}
 	return f.BitsStored

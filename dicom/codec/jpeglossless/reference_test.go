@@ -246,10 +246,10 @@ func TestConflicts(t *testing.T) {
 			t.Errorf("%+v, %v", got.Description, err)
 		}
 	})
-	t.Run("8 bits allocated for 12", func(t *testing.T) { // DCMTK allocates 16
+	t.Run("8 bits allocated for 12", func(t *testing.T) { // DCMTK allocates 16; 8 of them would show other samples
 		d := change(frame12.Description, func(d *codec.Description) { d.BitsAllocated, d.BitsStored, d.HighBit = 8, 8, 7 })
 		got, err := jpeglossless.SV1().Decode(encoded12, d, nil)
-		if err != nil || got.BitsAllocated != 16 || got.BitsStored != 8 || !bytes.Equal(got.Data, frame12.Data) {
+		if err != nil || got.Description != frame12.Description || !bytes.Equal(got.Data, frame12.Data) {
 			t.Errorf("%+v, %v", got.Description, err)
 		}
 	})

@@ -85,7 +85,7 @@ func (d *decoder) describe(h codec.Description) (codec.Description, error) {
 	if h.BitsAllocated > 16 {
 		return h, unsupported("%d bits allocated", h.BitsAllocated)
 	}
-	return h, nil
+	return h.Full(), nil // all components have all samples
 }
 
 // plausible bounds a frame by its codestream before memory is taken: a line has a bit at least

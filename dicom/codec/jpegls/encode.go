@@ -2,7 +2,6 @@ package jpegls
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"strings"
 	"sync"
 
@@ -19,6 +18,7 @@ func describe(d codec.Description, near int) (codec.Description, error) {
 	if d.Float || d.BitsAllocated != 8 && d.BitsAllocated != 16 { // PS3.5 8.2.3
 		return refuse("JPEG-LS holds integers of 8 or 16 bits")
 	}
+	d = d.Full()
 	grey := d.PhotometricInterpretation == "PALETTE COLOR" || strings.HasPrefix(d.PhotometricInterpretation, "MONOCHROME")
 	switch {
 	case d.SamplesPerPixel == 1 && grey, d.SamplesPerPixel == 4:
@@ -32,7 +32,6 @@ func describe(d codec.Description, near int) (codec.Description, error) {
 	if highest := 1<<min(d.BitsStored, 16) - 1; near < 0 || near > min(255, highest/2) { // T.87 C.2.3
 		return refuse("an error of %d in %d bits", near, d.BitsStored)
 	}
-	d.PlanarConfiguration = 0
 	return d, nil
 }
 
@@ -48,12 +47,10 @@ var encoders = sync.Pool{New: func() any { return new(encoder) }}
 func encode(dst []byte, f codec.Frame, near int) ([]byte, error) {
 	const op = "jpegls.Encode"
 	if _, err := describe(f.Description, near); err != nil {
-		return nil, err
+		return dst, err
 	}
-	if size, err := f.Size(); err != nil {
-		return nil, err
-	} else if len(f.Data) != size {
-		return nil, errs.Errorf(errs.Invalid, op, "%d bytes of samples where there should be %d", len(f.Data), size)
+	if err := f.Check(op); err != nil {
+		return dst, err
 	}
 	precision := precision(f)
 	if near > 0 && !bearable(f, precision, near) {
@@ -77,17 +74,7 @@ func precision(f codec.Frame) int {
 	if f.BitsAllocated == 8 {
 		return 8
 	}
-	var union uint64
-	data := f.Data
-	for ; len(data) >= 8; data = data[8:] {
-		union |= binary.LittleEndian.Uint64(data)
-	}
-	for ; len(data) >= 2; data = data[2:] {
-		union |= uint64(binary.LittleEndian.Uint16(data))
-	}
-	union |= union >> 32
-	union |= union >> 16
-	if bits.Len16(uint16(union)) > f.BitsStored {
+	if f.UsedBits() > f.BitsStored {
 		return 16
 	}
 	return max(f.BitsStored, 9)

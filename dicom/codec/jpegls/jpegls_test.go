@@ -35,7 +35,7 @@ func shapes(lossy bool) (out []codec.Description) {
 	inverse.PhotometricInterpretation = "MONOCHROME1"
 	four := codectest.Color(31, 33, 8, 8, "CMYK")
 	four.SamplesPerPixel = 4
-	out = append(out, codectest.Color(120, 100, 8, 8, "YBR_FULL"), inverse, four)
+	out = append(out, codectest.Color(120, 100, 8, 8, "YBR_FULL"), codectest.Color(7, 5, 8, 8, "YBR_FULL_422"), inverse, four)
 	if !lossy {
 		palette := codectest.Grey(64, 64, 8, 8, 0)
 		palette.PhotometricInterpretation = "PALETTE COLOR"
@@ -52,7 +52,7 @@ func refused() []codec.Description {
 	real.Float = true
 	return []codec.Description{
 		codectest.Grey(4, 4, 1, 1, 0), codectest.Grey(4, 4, 12, 12, 0), codectest.Grey(4, 4, 32, 32, 0), real, two,
-		codectest.Color(4, 4, 8, 8, "YBR_FULL_422"), codectest.Color(4, 4, 8, 8, "YBR_RCT"), codectest.Color(4, 4, 8, 8, "MONOCHROME2"),
+		codectest.Color(4, 4, 8, 8, "YBR_RCT"), codectest.Color(4, 4, 8, 8, "MONOCHROME2"),
 	}
 }
 

@@ -52,18 +52,15 @@ func (Codec) Decode(src []byte, d codec.Description, buf []byte) (codec.Frame, e
 			return codec.Frame{}, errs.Errorf(errs.Invalid, op, "the frame has %d bytes, its description needs %d", have, need)
 		}
 	}
-	if d.PhotometricInterpretation == "YBR_FULL_422" { // of the samples that come out, it is not any more
-		d.PhotometricInterpretation = "YBR_FULL"
-	}
 	planar := d.PlanarConfiguration == 1 && d.SamplesPerPixel > 1
-	d.PlanarConfiguration = 0
+	d = d.Full()
 	if whole(d) && !planar && !half {
 		return codec.Frame{Description: d, Data: append(buf[:0], src[:size]...)}, nil
 	}
-	if cap(buf) < size {
-		buf = make([]byte, size)
+	f, err := d.Over(buf)
+	if err != nil {
+		return f, err
 	}
-	f := codec.Frame{Description: d, Data: buf[:size]}
 	switch {
 	case half:
 		expand422(f, src)
@@ -136,17 +133,11 @@ func interleave(f codec.Frame, src []byte) {
 
 // Describe implements codec.Encoder.
 func (c Codec) Describe(d codec.Description, _ codec.Options) (codec.Description, error) {
-	switch p := d.PhotometricInterpretation; p {
-	case "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB":
-		// Names of compressed samples (PS3.5 8.2), or of samples that are left out: nothing names
-		// the samples of a frame that has them all.
-		return d, errs.Errorf(errs.Unsupported, "native.Describe", "native frames cannot have %s samples", p)
-	case "YBR_FULL_422":
-		d.PhotometricInterpretation = "YBR_FULL" // a frame has all samples, and keeps them
+	if err := d.Uncoded("native.Describe"); err != nil {
+		return d, err
 	}
-	d.PlanarConfiguration = 0
 	_, err := d.Size()
-	return d, err
+	return d.Full(), err
 }
 
 // Lossy implements codec.Encoder.
@@ -157,8 +148,8 @@ func (c Codec) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error
 	if _, err := c.Describe(f.Description, o); err != nil {
 		return dst, err
 	}
-	if size, err := f.Size(); err != nil || size != len(f.Data) {
-		return dst, errs.Errorf(errs.Invalid, "native.Encode", "the frame has %d bytes, its description %d", len(f.Data), size)
+	if err := f.Check("native.Encode"); err != nil {
+		return dst, err
 	}
 	if whole(f.Description) {
 		return append(dst, f.Data...), nil

@@ -69,14 +69,10 @@ func (Codec) Decode(src []byte, d codec.Description, buf []byte) (codec.Frame, e
 	case (len(src)-headerSize)*(maxRun/2) < size:
 		return codec.Frame{}, errs.Errorf(errs.Invalid, op, "%d bytes cannot be a frame of %d", len(src), size)
 	}
-	if d.PhotometricInterpretation == "YBR_FULL_422" { // no segment is shorter than the others
-		d.PhotometricInterpretation = "YBR_FULL"
+	f, err := d.Full().Over(buf) // no segment is shorter than the others
+	if err != nil {
+		return f, err
 	}
-	d.PlanarConfiguration = 0
-	if cap(buf) < size {
-		buf = make([]byte, size)
-	}
-	f := codec.Frame{Description: d, Data: buf[:size]}
 	x := expanders.Get().(*expander)
 	defer expanders.Put(x)
 	if x.readTable(src, count) && x.expand(f) {
@@ -227,21 +223,17 @@ func weave3(out, r, g, b []byte) {
 // Describe implements codec.Encoder.
 func (Codec) Describe(d codec.Description, _ codec.Options) (codec.Description, error) {
 	const op = "rle.Describe"
-	switch p := d.PhotometricInterpretation; p {
-	case "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB": // PS3.5 8.2.2
-		return d, errs.Errorf(errs.Unsupported, op, "RLE of %s samples", p)
-	case "YBR_FULL_422":
-		d.PhotometricInterpretation = "YBR_FULL" // a frame has all samples, and keeps them
+	if err := d.Uncoded(op); err != nil {
+		return d, err
 	}
 	if d.Float { // PS3.5 8.2.2 is of Pixel Data alone
 		return d, errs.Errorf(errs.Unsupported, op, "RLE of floating point samples")
 	}
-	d.PlanarConfiguration = 0
 	if _, err := d.Size(); err != nil {
 		return d, err
 	}
 	_, err := segments(d, op)
-	return d, err
+	return d.Full(), err
 }
 
 // Lossy implements codec.Encoder.
@@ -252,8 +244,8 @@ func (c Codec) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error
 	if _, err := c.Describe(f.Description, o); err != nil {
 		return dst, err
 	}
-	if size, err := f.Size(); err != nil || size != len(f.Data) {
-		return dst, errs.Errorf(errs.Invalid, "rle.Encode", "the frame has %d bytes, its description %d", len(f.Data), size)
+	if err := f.Check("rle.Encode"); err != nil {
+		return dst, err
 	}
 	w, count := f.Width(), f.SamplesPerPixel*f.Width()
 	// A row costs at most one byte for each 128 beside its own.
