@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -149,10 +148,13 @@ func (r *recoding) icons(set *dicom.Dataset) error {
 			continue
 		}
 		whole := dicom.Dataset{Elements: []dicom.Element{*e}}
-		c := whole.Clone().Elements[0]
-		left := int64(maxIcons)
+		copied := whole.Clone()
+		if err := r.a.bring(r.ctx, r.entry, copied, func(tag.Tag) bool { return true }); err != nil {
+			return err
+		}
+		c := copied.Elements[0]
 		for _, item := range c.Items {
-			if err := r.unpackIcons(item, &left); err != nil {
+			if err := r.unpackIcons(item); err != nil {
 				return err
 			}
 		}
@@ -160,9 +162,6 @@ func (r *recoding) icons(set *dicom.Dataset) error {
 	}
 	return nil
 }
-
-// maxIcons bounds a sequence that is brought into memory because an icon in it is decoded.
-const maxIcons = 64 << 20
 
 // fragments reports whether the element is compressed pixel data.
 func fragments(e *dicom.Element) bool {
@@ -180,29 +179,16 @@ func holdsFragments(e *dicom.Element) bool {
 	return false
 }
 
-// unpackIcons brings the values that were left in the object into the item, and decodes pixels.
-func (r *recoding) unpackIcons(item *dicom.Dataset, left *int64) error {
+// unpackIcons decodes the pixels of items.
+func (r *recoding) unpackIcons(item *dicom.Dataset) error {
 	packed := false
 	for e := range item.All() {
 		for _, inner := range e.Items {
-			if err := r.unpackIcons(inner, left); err != nil {
+			if err := r.unpackIcons(inner); err != nil {
 				return err
 			}
 		}
 		packed = packed || fragments(e)
-		if e.Bulk == nil {
-			continue
-		}
-		b, err := r.bulk(e.Bulk, left)
-		if err != nil {
-			return err
-		}
-		if fragments(e) {
-			e.Fragments = items(b)
-		} else {
-			e.Value = b
-		}
-		e.Bulk = nil
 	}
 	if !packed {
 		return nil
@@ -218,21 +204,6 @@ func (r *recoding) unpackIcons(item *dicom.Dataset, left *int64) error {
 	d.Apply(item)
 	item.SetElement(dicom.Element{Tag: tag.PixelData, VR: v, Value: append(pixels, make([]byte, len(pixels)%2)...)})
 	return nil
-}
-
-// bulk reads a value that was left in the object.
-func (r *recoding) bulk(at *dicom.Bulk, left *int64) ([]byte, error) {
-	if *left -= at.Length; *left < 0 {
-		return nil, errs.Errorf(errs.Exhausted, "archive.Open", "a sequence with a compressed icon is too large")
-	}
-	o, err := r.a.openSpan(r.ctx, r.entry, at.Offset, at.Length, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer o.Close()
-	b := make([]byte, at.Length)
-	_, err = io.ReadFull(o.ReadCloser, b)
-	return b, err
 }
 
 // items reads the items of compressed pixel data, the offset table first. What is cut short ends

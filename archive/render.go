@@ -245,7 +245,7 @@ func (a *Archive) WriteCine(ctx context.Context, dst io.Writer, t storage.Tenant
 // takes. It returns what of them cannot be done.
 func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Frames, m *look, n int, r *Rendering, c companions) (notes []string, err error) {
 	if c.state != nil {
-		h, err := dicom.ParseHeader(c.state.Header)
+		h, err := a.whole(ctx, *c.state)
 		if err != nil {
 			return nil, err
 		}
@@ -257,7 +257,7 @@ func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Fr
 		if err != nil {
 			return nil, err
 		}
-		p, left, err := render.PresentationOf(s, f.Entry.SOPInstanceUID, n, d, a.bulkOf(ctx, *c.state))
+		p, left, err := render.PresentationOf(s, f.Entry.SOPInstanceUID, n, d, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -278,7 +278,7 @@ func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Fr
 
 // layers returns the segments of a segmentation over a frame.
 func (a *Archive) layers(ctx context.Context, t storage.TenantID, e index.Entry, src seg.Source) ([]render.Layer, error) {
-	h, err := dicom.ParseHeader(e.Header)
+	h, err := a.whole(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +292,7 @@ func (a *Archive) layers(ctx context.Context, t storage.TenantID, e index.Entry,
 	}
 	var palette *imaging.Palette
 	if h.Dataset.Text(tag.PhotometricInterpretation) == "PALETTE COLOR" {
-		if palette, err = imaging.ReadPalette(h.Dataset, a.bulkOf(ctx, e), false); err != nil {
+		if palette, err = imaging.ReadPalette(h.Dataset, nil, false); err != nil {
 			return nil, err
 		}
 	}
@@ -324,28 +324,4 @@ func (a *Archive) look(ctx context.Context, t storage.TenantID, f *Frames) (*loo
 	m := &look{image, h.Dataset}
 	a.looks.put(f.Entry.Location, m, int64(4*len(e.Header)+1024))
 	return m, nil
-}
-
-// maxBulk bounds a table, a profile or an overlay that is read for a picture.
-const maxBulk = 64 << 20
-
-// bulkOf reads values that were left in an object, in little endian.
-func (a *Archive) bulkOf(ctx context.Context, e index.Entry) imaging.Bulk {
-	e.Header, e.Frames = nil, nil // large, and of no more use
-	return func(el *dicom.Element) ([]byte, error) {
-		if el.Bulk == nil {
-			return el.Value, nil
-		}
-		if el.Bulk.Length > maxBulk {
-			return nil, errs.Errorf(errs.Exhausted, "archive.Render", "%s has %d bytes, more than is read for a picture", el.Tag.Keyword(), el.Bulk.Length)
-		}
-		o, err := a.openSpan(ctx, e, el.Bulk.Offset, el.Bulk.Length, el.VR.Size())
-		if err != nil {
-			return nil, err
-		}
-		defer o.Close()
-		b := make([]byte, el.Bulk.Length)
-		_, err = io.ReadFull(o.ReadCloser, b)
-		return b, err
-	}
 }
