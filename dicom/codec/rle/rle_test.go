@@ -158,24 +158,23 @@ func TestDCMTKReads(t *testing.T) {
 	tool := testkit.Tool(t, "dcmdrle")
 	dir := t.TempDir()
 	for i, d := range shapes() {
-		for _, content := range []string{"natural", "noise"} {
-			t.Run(fmt.Sprint(i, content), func(t *testing.T) {
-				f := codectest.Draw(d, content)
-				encoded, err := rle.Codec{}.Encode(nil, f, codec.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, out := filepath.Join(dir, fmt.Sprint(i, content)), filepath.Join(dir, fmt.Sprint(i, content, "-native"))
-				codectest.Write(t, in, dicom.RLELossless, d, encoded)
-				if msg, err := exec.Command(tool, "+ti", in, out).CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, msg)
-				}
-				m := codectest.Open(t, out)
-				if got := m.Encoded(t, 1); !bytes.Equal(got, f.Data) {
-					t.Errorf("%d bytes, not those of the frame (%d)", len(got), len(f.Data))
-				}
-			})
-		}
+		content := [...]string{"natural", "noise"}[i%2] // a process each: every shape once
+		t.Run(fmt.Sprint(i, content), func(t *testing.T) {
+			f := codectest.Draw(d, content)
+			encoded, err := rle.Codec{}.Encode(nil, f, codec.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, out := filepath.Join(dir, fmt.Sprint(i, content)), filepath.Join(dir, fmt.Sprint(i, content, "-native"))
+			codectest.Write(t, in, dicom.RLELossless, d, encoded)
+			if msg, err := exec.Command(tool, "+ti", in, out).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, msg)
+			}
+			m := codectest.Open(t, out)
+			if got := m.Encoded(t, 1); !bytes.Equal(got, f.Data) {
+				t.Errorf("%d bytes, not those of the frame (%d)", len(got), len(f.Data))
+			}
+		})
 	}
 }
 
