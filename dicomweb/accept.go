@@ -200,6 +200,9 @@ func (w want) takesFrames(stored dicom.TransferSyntax) bool {
 		// Native frames are little endian octets whatever the data set around them.
 		return httpd.Covers(w.media, mediaOctets) && (w.asStored() || w.syntax == stored.UID || littleEndian(w.syntax))
 	}
+	if w.syntax == "" && w.media == mediaOctets && stored.Video() {
+		return true // OHIF's way to a video as bulk data; as it is never decoded, nothing else can be meant
+	}
 	if w.syntax == stored.UID || w.syntax == "*" {
 		// type="application/octet-stream"; transfer-syntax=* is how OHIF asks for "as stored".
 		return httpd.Covers(w.media, stored.MediaType) || w.media == mediaOctets

@@ -70,7 +70,8 @@ func TestVideoPassesThrough(t *testing.T) {
 					t.Errorf("%s%s as %q: status %d, %s, %d bytes", name, resource, accept, a.StatusCode, a.Header.Get("Content-Type"), len(a.body))
 				}
 			}
-			for _, accept := range []string{`multipart/related; type="` + standard + `"`, `multipart/related; type="video/*"`, `multipart/related; type="application/octet-stream"; transfer-syntax=*`, "*/*"} {
+			for _, accept := range []string{`multipart/related; type="` + standard + `"`, `multipart/related; type="video/*"`, `multipart/related; type="application/octet-stream"; transfer-syntax=*`,
+				`multipart/related; type="application/octet-stream"`, "*/*"} {
 				types, got := s.accept(path+resource, accept).parts(t)
 				if len(got) != 1 || types[0] != want || !bytes.Equal(got[0], stream) {
 					t.Errorf("%s%s as %q: %d parts of %v", name, resource, accept, len(got), types)
