@@ -106,7 +106,7 @@ type Graphic interface {
 // Canvas is where graphics are drawn: the picture in its final size and how to find one's way.
 type Canvas struct {
 	*image.RGBA
-	// Pixel takes image relative coordinates (PS3.3 C.10.5.1.2, less one: 0,0 is the upper left
+	// Pixel takes image relative coordinates (PS3.3 Table C.10-5: 0,0 is the upper left
 	// corner of the upper left stored pixel, 0.5,0.5 its middle) to the picture's.
 	Pixel f64.Aff3
 	// Area is where the displayed area lies: display relative coordinates 0,0 to 1,1.

@@ -18,7 +18,7 @@ func (w *work) pipeline() (*gray, error) {
 	g := &gray{Description: w.f.Description, modality: w.look.Modality, inverse: w.m.Inverse != w.o.Invert}
 	voi, source := w.look.VOI, "header"
 	if p != nil {
-		// PS3.4 N.2.1: the presentation state's transformations take the place of the image's,
+		// PS3.4 N.2: the presentation state's transformations take the place of the image's,
 		// its photometric interpretation does not count.
 		g.modality, voi, source = imaging.Modality{Slope: 1}, imaging.VOI{}, "presentation"
 		if p.Modality != nil {

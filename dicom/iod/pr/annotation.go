@@ -17,7 +17,7 @@ const MaxPoints = 1 << 20
 // MaxTexts bounds its text objects.
 const MaxTexts = 1 << 12
 
-// Units says what coordinates count (PS3.3 C.10.5.1.2).
+// Units says what coordinates count (PS3.3 Table C.10-5).
 type Units string
 
 // The units. Pixel counts from 0,0, the upper left corner of the image, before rotation and flip;
@@ -39,7 +39,8 @@ type Annotation struct {
 	Graphics []Graphic
 }
 
-// Style is how the standard's newer writers want an object to look (PS3.3 C.10.5.1.3 and 4).
+// Style is how the standard's newer writers want an object to look (PS3.3 Tables
+// C.10-5a and C.10-5b).
 type Style struct {
 	Color        iod.RGB
 	HasColor     bool
@@ -65,7 +66,7 @@ type Text struct {
 	Style         Style
 }
 
-// Graphic is a graphic object: POINT, POLYLINE, INTERPOLATED, CIRCLE (center, one of the rim) or
+// Graphic is a graphic object (PS3.3 C.10.5.1.2): POINT, POLYLINE, INTERPOLATED, CIRCLE (center, one of the rim) or
 // ELLIPSE (ends of the major, then of the minor axis).
 type Graphic struct {
 	Type   string

@@ -4,8 +4,8 @@
 //
 // LUTs, windows and palettes are left in their data sets, which have the attributes of an image's:
 // who reads an image's reads those. Coordinates are as written, with their units. It leaves out
-// volumetric states, and of compound graphics and text styles all but what the standard has
-// writers repeat as plain graphics (PS3.3 C.10.5.1.5).
+// volumetric states, and compound graphics, which the standard has writers repeat as plain graphics
+// and texts (PS3.3 C.10.5.1.3).
 package pr
 
 import (
@@ -70,6 +70,8 @@ type State struct {
 
 	Blends          []Blend
 	RelativeOpacity float64 // of the superimposed image of a blend
+
+	ranks map[string]int // places of layers in Layers
 }
 
 // Selected is an item of Softcopy VOI LUT Sequence: a data set with the VOI LUT Macro and the
@@ -145,6 +147,12 @@ func Read(d *dicom.Dataset) (*State, error) {
 		}
 	}
 	s.Layers = readLayers(d)
+	s.ranks = make(map[string]int, len(s.Layers))
+	for i, l := range s.Layers {
+		if _, ok := s.ranks[l.Name]; !ok {
+			s.ranks[l.Name] = i
+		}
+	}
 	left := budget{MaxPoints, MaxTexts}
 	for _, item := range d.Items(tag.GraphicAnnotationSequence) {
 		a, err := readAnnotation(item, &left)
@@ -166,7 +174,7 @@ func Read(d *dicom.Dataset) (*State, error) {
 
 // rank returns a layer's place in drawing.
 func (s *State) rank(name string) int {
-	if i := slices.IndexFunc(s.Layers, func(l Layer) bool { return l.Name == name }); i >= 0 {
+	if i, ok := s.ranks[name]; ok {
 		return i
 	}
 	return len(s.Layers)
@@ -301,8 +309,9 @@ func readLayers(d *dicom.Dataset) []Layer {
 	return out
 }
 
-// maxVertices bounds a shutter, each edge of which may cross every row of an image.
-const maxVertices = 1 << 16
+// maxVertices bounds a shutter, each edge of which may cross every row of an image: 2^28 crossings
+// of the highest one.
+const maxVertices = 1 << 12
 
 // readShutter reads the Display Shutter and Bitmap Display Shutter Modules.
 func readShutter(d *dicom.Dataset) (*Shutter, error) {

@@ -2,6 +2,7 @@ package pr_test
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -245,6 +246,29 @@ func TestHostile(t *testing.T) {
 		uid.VolumeRenderingVolumetricPresentationStateStorage: errs.Unsupported} {
 		if _, err := pr.Read(state(class, nil)); !errs.Is(err, kind) {
 			t.Errorf("%q: %v", class, err)
+		}
+	}
+}
+
+// TestManyLayers: layers are looked up by name, so that a state of 1.5 MB with as many annotations as
+// layers takes no minutes.
+func TestManyLayers(t *testing.T) {
+	t.Parallel()
+	const n = 30_000
+	d := dataset(t, "derived/pr/gsps.dcm")
+	layers, annotations := make([]*dicom.Dataset, n), make([]*dicom.Dataset, n)
+	for i := range n {
+		layers[i], annotations[i] = &dicom.Dataset{}, &dicom.Dataset{}
+		layers[i].SetText(tag.GraphicLayer, fmt.Sprint("L", i))
+		layers[i].SetInts(tag.GraphicLayerOrder, int64(i))
+		annotations[i].SetText(tag.GraphicLayer, fmt.Sprint("L", n-1-i))
+	}
+	d.SetItems(tag.GraphicLayerSequence, layers...)
+	d.SetItems(tag.GraphicAnnotationSequence, annotations...)
+	s := read(t, d)
+	for i, a := range s.Annotations {
+		if want := fmt.Sprint("L", i); a.Layer != want || s.Layer(a.Layer).Order != i {
+			t.Fatalf("annotation %d is of layer %s, want %s", i, a.Layer, want)
 		}
 	}
 }
