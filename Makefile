@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 DATA ?= data
 
-.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-codec bench-nodes bench-scale parts-stop
+.PHONY: help build run test check fmt vet layers unit race e2e generate conformance fuzz scale kill bench bench-codec bench-pixels ohif bench-nodes bench-scale parts-stop
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,14 @@ bench: build ## side by side with Orthanc in one run (about 30 minutes; BENCH=--
 
 bench-codec: ## our codecs beside DCMTK's, libjpeg-turbo and CharLS on the same frames, tables in docs/CODECS.md (3 minutes)
 	go run ./bench/codec -shared $(SHARED) -out docs/CODECS.md
+
+PIXELS ?= --rounds 3
+bench-pixels: build ## one frame of 300, /rendered and thumbnails, side by side with Orthanc in one run (5 to 10 minutes)
+	mkdir -p bench-results
+	PATH=$(CURDIR)/bin:$$PATH python3 bench/pixels/pixels.py $(SHARED)/harness $(PIXELS) --out bench-results/pixels.md
+
+ohif: build ## OHIF opens one study of each modality of ../shared/data from us; look at bench-results/ohif/*.png (15 minutes)
+	bench/pixels/ohif.sh bin/aurelius $(SHARED) bench-results/ohif
 
 SIZES ?= 10000,100000,1000000
 ENGINES ?= sqlite,postgres
