@@ -105,6 +105,7 @@ type Archive struct {
 	compute  compute
 	recoded  *cache.Memory // frames in another syntax, and pictures of them
 	looks    *lru[blob.Location, *look]
+	unfit    *lru[blob.Location, error] // objects that could not be recoded to their end, and why
 	renderer render.Renderer
 	form     atomic.Pointer[Form] // of what is sealed, once it is known
 	kick     chan struct{}        // wakes the eraser
@@ -151,6 +152,7 @@ func New(cfg Config, blobs blob.Store, ix index.Index) *Archive {
 		compute:  newCompute(cfg.Decoding),
 		recoded:  cache.NewMemory(cfg.TranscodedCache),
 		looks:    newLRU[blob.Location, *look](lookCache),
+		unfit:    newLRU[blob.Location, error](unfitCache),
 		kick:     make(chan struct{}, 1),
 		quotas:   quotas{index: ix},
 	}

@@ -144,11 +144,14 @@ func (a *Archive) openConverted(ctx context.Context, t storage.TenantID, e index
 // openAs opens the data set in the first of the candidates that its pixels can be brought to.
 func (a *Archive) openAs(ctx context.Context, t storage.TenantID, e index.Entry, candidates []dicom.TransferSyntax) (o *Object, SOPInstanceUID string, err error) {
 	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
+	if why, ok := a.unfit.get(e.Location); ok {
+		return nil, "", why
+	}
 	r, err := a.openRecoded(ctx, t, e, candidates, false)
 	if err != nil {
 		return nil, "", a.blame(ctx, e, err)
 	}
-	return &Object{Size: -1, TransferSyntax: r.to, ReadCloser: pipe(r, r.write)}, r.instanceUID(), nil
+	return &Object{Size: -1, TransferSyntax: r.to, ReadCloser: pipe(r, r.deliver)}, r.instanceUID(), nil
 }
 
 // Deliverable picks the syntax in which an object stored in one can be delivered to somebody who

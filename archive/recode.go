@@ -230,6 +230,23 @@ func (r *recoding) all(yield func([]byte, error) bool) {
 // lossy reports whether the new object is not the old one any more.
 func (r *recoding) lossy() bool { return r.encoder != nil && r.encoder.Lossy(codec.Options{}) }
 
+// unfitCache bounds what is remembered of objects that could not be recoded.
+const unfitCache = 1 << 20
+
+// deliver is write for somebody outside. A frame that cannot be decoded behind the first ones
+// breaks a transfer off, and with a C-GET all that was to follow; that it would do so again is
+// remembered, so that whoever asks again hears it before the first byte and gets the rest.
+func (r *recoding) deliver(w io.Writer) error {
+	err := r.write(w)
+	switch errs.KindOf(err) {
+	case errs.Invalid, errs.Unsupported, errs.Exhausted: // the object's own, and stays
+		if err = r.a.blame(r.ctx, r.entry, err); !errs.Is(err, errs.Internal) {
+			r.a.unfit.put(r.entry.Location, err, int64(len(errs.Safe(err))+256))
+		}
+	}
+	return err
+}
+
 // write writes the data set in the new syntax.
 func (r *recoding) write(w io.Writer) error {
 	if !r.to.Deflated && !r.to.BigEndian {

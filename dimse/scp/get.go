@@ -20,9 +20,15 @@ func (d *Door) get(ctx context.Context, w *dimse.ResponseWriter, r *dimse.Reques
 		return
 	}
 	s := d.suboperations(w, r, len(entries))
-	if _, err := s.send(ctx, entries, newRequestor(r)); err != nil {
-		r.Association.Logger().Warn("C-GET ended", "err", err)
-		return // the association is gone, and with it the one to answer
+	if done, err := s.send(ctx, entries, newRequestor(r)); err != nil {
+		// A data set that was begun and cannot be ended takes the association with it: a message
+		// is over with its last fragment (PS3.8 E.2) and nothing takes it back, so that to end it
+		// early would be a cut object for the requestor to keep. No response can say what failed
+		// (PS3.4 C.4.3.1.4 counts only in responses); asked again the archive knows of such an
+		// object beforehand, and it fails alone.
+		s.fail(err, entries[done:]...)
+		r.Association.Logger().Warn("C-GET ended", "failed", s.counters.Failed, "completed", s.counters.Completed, "err", s.cause)
+		return
 	}
 	s.finish(ctx)
 }

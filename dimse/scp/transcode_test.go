@@ -3,6 +3,7 @@ package scp_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/archive"
@@ -35,6 +36,13 @@ func compressed(t *testing.T, n int, damage bool) (instance, []byte) {
 	if damage {
 		b = b[:len(b)/2]
 	}
+	b = append(b, make([]byte, len(b)%2)...)
+	return image(t, n, frame.Description, b), frame.Data
+}
+
+// image is an instance with the frames in JPEG-LS.
+func image(t *testing.T, n int, desc codec.Description, frames ...[]byte) instance {
+	t.Helper()
 	d := &dicom.Dataset{}
 	sop := fmt.Sprintf("1.2.3.1.%d", n)
 	d.SetUID(tag.SOPClassUID, uid.CTImageStorage)
@@ -42,14 +50,14 @@ func compressed(t *testing.T, n int, damage bool) (instance, []byte) {
 	d.SetUID(tag.StudyInstanceUID, "1.2.3")
 	d.SetUID(tag.SeriesInstanceUID, "1.2.3.1")
 	d.SetInts(tag.InstanceNumber, int64(n))
-	frame.Description.Apply(d)
-	b = append(b, make([]byte, len(b)%2)...)
-	d.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Undefined: true, Fragments: [][]byte{{}, b}})
+	d.SetInts(tag.NumberOfFrames, int64(len(frames)))
+	desc.Apply(d)
+	d.SetElement(dicom.Element{Tag: tag.PixelData, VR: vr.OB, Undefined: true, Fragments: append([][]byte{{}}, frames...)})
 	data, err := dicom.AppendDataset(nil, d, dicom.JPEGLSLossless)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return instance{uid.CTImageStorage, sop, dicom.JPEGLSLossless.UID, data}, frame.Data
+	return instance{uid.CTImageStorage, sop, dicom.JPEGLSLossless.UID, data}
 }
 
 // TestTranscodedRetrieval: who does not take what is stored gets what it takes; an image that
@@ -131,4 +139,57 @@ func held(t *testing.T, how string, got map[string]received, samples map[string]
 			t.Errorf("%s: %s has other samples", how, sop)
 		}
 	}
+}
+
+// TestBrokenOff: an image whose last frame turns out to be damaged when most of it has been sent
+// ends a C-GET, since a data set that was begun cannot be taken back. Asked again it fails alone.
+func TestBrokenOff(t *testing.T) {
+	t.Parallel()
+	arch := archivetest.NewWith(t, archive.Config{Codecs: all.Codecs()})
+	addr := serveArchive(t, scp.Config{}, arch, nil)
+	sender := associate(t, addr, scu.Config{Contexts: propose(dicom.JPEGLSLossless.UID, uid.CTImageStorage)})
+	samples := map[string][]byte{}
+	for n := 1; n <= 5; n++ {
+		in, pixels := compressed(t, n, false)
+		if n == 3 {
+			in = damagedBehind(t, n)
+		}
+		if status := store(t, sender, in); status != dimse.StatusSuccess {
+			t.Fatal(status)
+		}
+		samples[in.SOPInstanceUID] = pixels
+	}
+	get := func() (map[string]received, scu.Result, error) {
+		got := map[string]received{}
+		client := associate(t, addr, getContexts(dicom.ExplicitVRLittleEndian.UID, uid.CTImageStorage))
+		result, err := client.Get(t.Context(), scu.StudyRootGet, study("1.2.3"), collect(got), nil)
+		return got, result, err
+	}
+	if _, result, err := get(); err == nil || result.Counters.Completed == 5 {
+		t.Fatalf("C-GET: %+v, %v: nothing was damaged", result, err)
+	}
+	got, result, _ := get()
+	if result.Status != dimse.StatusCoercion || result.Counters.Completed != 4 || result.Counters.Failed != 1 {
+		t.Errorf("C-GET again: %+v", result)
+	}
+	held(t, "C-GET", got, samples, dicom.ExplicitVRLittleEndian, 4)
+	if result.Failed == nil || !slices.Equal(result.Failed.Texts(tag.FailedSOPInstanceUIDList), []string{"1.2.3.1.3"}) {
+		t.Errorf("failed: %v", result.Failed)
+	}
+}
+
+// damagedBehind makes an image of four frames, 4 MiB each when decoded, the last of which is cut.
+func damagedBehind(t *testing.T, n int) instance {
+	t.Helper()
+	frame := codectest.Draw(codectest.Grey(2048, 2048, 8, 8, 0), "flat")
+	encoder, err := all.Codecs().Encoder(dicom.JPEGLSLossless.UID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := encoder.Encode(nil, frame, codec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b, make([]byte, len(b)%2)...)
+	return image(t, n, frame.Description, b, b, b, b[:len(b)/4*2])
 }
