@@ -26,24 +26,10 @@ const grid = 33
 // gammaTable encodes 4096 steps of a linear sample for sRGB (IEC 61966-2-1).
 var gammaTable = func() (t [4096]uint8) {
 	for i := range t {
-		t[i] = uint8(math.Round(255 * gamma(float64(i)/4095)))
+		t[i] = iod.Gamma(float64(i) / 4095)
 	}
 	return t
 }()
-
-func gamma(v float64) float64 {
-	if v = unit(v); v <= 0.0031308 {
-		return 12.92 * v
-	}
-	return 1.055*math.Pow(v, 1/2.4) - 0.055
-}
-
-// toSRGB takes XYZ under D50 to linear sRGB (Bradford adaptation to D65).
-var toSRGB = [9]float64{
-	3.1338561, -1.6168667, -0.4906146,
-	-0.9787684, 1.9161415, 0.0334540,
-	0.0719453, -0.2289914, 1.4052427,
-}
 
 // ReadProfile reads a profile; errs.Unsupported when it is none that can be applied here.
 func ReadProfile(b []byte) (*Profile, error) {
@@ -162,7 +148,7 @@ func (p *Profile) readMatrix(r *iccReader) error {
 	for i := range 3 {
 		for c := range 3 {
 			for k := range 3 {
-				p.matrix[3*i+c] += float32(toSRGB[3*i+k] * columns[c][k])
+				p.matrix[3*i+c] += float32(iod.LinearSRGB[3*i+k] * columns[c][k])
 			}
 		}
 	}
@@ -190,13 +176,11 @@ func (p *Profile) readTable(r *iccReader) error {
 			p.cube = append(p.cube, rgb[:]...)
 			continue
 		}
-		for c := range 3 { // u1Fixed15: 1.0 is 8000
-			v := 0.0
-			for k := range 3 {
-				v += toSRGB[3*c+k] * pcs[k] * 65535 / 32768
-			}
-			p.cube = append(p.cube, uint8(math.Round(255*gamma(v))))
+		for c := range pcs { // u1Fixed15: 1.0 is 8000
+			pcs[c] *= 65535.0 / 32768
 		}
+		rgb := iod.XYZ(pcs)
+		p.cube = append(p.cube, rgb[:]...)
 	}
 	return nil
 }

@@ -120,9 +120,6 @@ func (m *Image) padding() *Range {
 	return &Range{min(low, high), max(low, high)}
 }
 
-// Stored returns the lowest and the highest value that a sample can have.
-func (m *Image) Stored() Range { return StoredRange(m.Description) }
-
 // StoredRange returns the lowest and the highest value that a sample of the description can have.
 func StoredRange(d codec.Description) Range {
 	switch bits := min(d.BitsStored, 62); {
@@ -150,7 +147,7 @@ func (m *Image) Frame(n int) (*Frame, error) {
 	if f.Modality, err = ReadModality(group(tag.PixelValueTransformationSequence), m.bulk, m.PixelRepresentation == 1); err != nil {
 		return nil, err
 	}
-	r := m.Stored()
+	r := StoredRange(m.Description)
 	negative := min(f.Modality.At(float64(r.Low)), f.Modality.At(float64(r.High))) < 0
 	f.VOI = ReadVOI(group(tag.FrameVOILUTSequence), m.bulk, negative)
 	for i := range f.VOI.Windows { // Linear's widths count integers, of which floats are none
@@ -252,7 +249,7 @@ func (m *Image) FrameTimes() (times []float64, named bool) {
 
 // Texts returns what an annotation says (PS3.18 8.3.5.1.1): lines about the patient and about
 // the technique.
-func (m *Image) Texts(n int) (patient, technique []string) {
+func (m *Image) Texts() (patient, technique []string) {
 	add := func(lines []string, label string, tags ...tag.Tag) []string {
 		var words []string
 		for _, t := range tags {

@@ -30,13 +30,25 @@ func CIELab(l, a, b uint16) RGB {
 	B := float64(b)*255/65535 - 128
 	fy := (L + 16) / 116
 	// The PCS illuminant of ICC.1, which D50 is.
-	x, y, z := 0.9642*labInverse(fy+A/500), labInverse(fy), 0.8249*labInverse(fy-B/200)
-	// sRGB's primaries under D50, inverted.
-	return RGB{
-		gamma(3.1338561*x - 1.6168667*y - 0.4906146*z),
-		gamma(-0.9787684*x + 1.9161415*y + 0.0334540*z),
-		gamma(0.0719453*x - 0.2289914*y + 1.4052427*z),
+	xyz := [3]float64{0.9642 * labInverse(fy+A/500), labInverse(fy), 0.8249 * labInverse(fy-B/200)}
+	return XYZ(xyz)
+}
+
+// LinearSRGB takes XYZ under D50 to linear sRGB: sRGB's primaries, adapted after Bradford,
+// inverted. By rows.
+var LinearSRGB = [9]float64{
+	3.1338561, -1.6168667, -0.4906146,
+	-0.9787684, 1.9161415, 0.0334540,
+	0.0719453, -0.2289914, 1.4052427,
+}
+
+// XYZ converts a colour under D50 to sRGB.
+func XYZ(xyz [3]float64) (c RGB) {
+	m := LinearSRGB
+	for i := range c {
+		c[i] = Gamma(m[3*i]*xyz[0] + m[3*i+1]*xyz[1] + m[3*i+2]*xyz[2])
 	}
+	return c
 }
 
 // labInverse is f⁻¹ of CIE 15: a cube above 6/29, a line below.
@@ -47,12 +59,15 @@ func labInverse(t float64) float64 {
 	return 3 * 6 * 6 / (29.0 * 29) * (t - 4.0/29)
 }
 
-// gamma encodes a linear component in 8 bits.
-func gamma(c float64) uint8 {
-	if c <= 0.0031308 {
+// Gamma encodes a linear component of sRGB in 8 bits; NaN is 0.
+func Gamma(c float64) uint8 {
+	switch {
+	case !(c > 0):
+		return 0
+	case c <= 0.0031308:
 		c *= 12.92
-	} else {
+	default:
 		c = 1.055*math.Pow(c, 1/2.4) - 0.055
 	}
-	return uint8(math.Round(255 * min(max(c, 0), 1)))
+	return uint8(math.Round(255 * min(c, 1)))
 }

@@ -15,7 +15,7 @@ func (w *work) annotate() {
 	}
 	size := to.Bounds().Size()
 	pen := newWriting(float64(min(size.X, size.Y))/36, false)
-	patient, technique := w.m.Texts(w.look.Number)
+	patient, technique := w.m.Texts()
 	write := func(lines []string, y int) {
 		for i, line := range lines {
 			pen.Draw(to, pen.LineHeight/2, y+i*pen.LineHeight, line, white)

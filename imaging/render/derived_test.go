@@ -14,10 +14,12 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/all"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
+	"github.com/aurelius-imaging/aurelius/dicom/iod"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/pr"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/seg"
 	"github.com/aurelius-imaging/aurelius/imaging"
 	"github.com/aurelius-imaging/aurelius/imaging/render"
+	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
@@ -159,6 +161,21 @@ func TestSegmentationLayers(t *testing.T) {
 			t.Fatal(len(layers), err)
 		}
 		golden(t, c.name, picture(t, ct, 1, render.Options{Layers: layers, Viewport: &render.Viewport{Width: 256, Height: 256}}).Image)
+	}
+}
+
+// TestTooManyFrames: an object of a few kilobytes may have thousands of frames of one pixel, each
+// over the whole of an image.
+func TestTooManyFrames(t *testing.T) {
+	t.Parallel()
+	s := &seg.Segmentation{Type: seg.Binary, Rows: 1, Columns: 1, Segments: []seg.Segment{{Number: 1}}, Frames: make([]seg.Frame, 1<<12)}
+	for i := range s.Frames {
+		s.Frames[i] = seg.Frame{Number: i + 1, Segment: 1, Sources: []iod.Reference{{SOPInstanceUID: "1.2"}}}
+	}
+	frame := codectest.Draw(codectest.Grey(1, 1, 1, 1, 0), "flat")
+	_, err := render.LayersOf(s, seg.Source{SOPInstanceUID: "1.2", Frame: 1, Rows: 1024, Columns: 1024}, nil, func(int) (codec.Frame, error) { return frame, nil })
+	if !errs.Is(err, errs.Exhausted) {
+		t.Errorf("%v, want exhausted", err)
 	}
 }
 

@@ -14,6 +14,10 @@ import (
 // DefaultOpacity is how much of the image a segment hides where nobody says.
 const DefaultOpacity = 0.5
 
+// maxResampled bounds the pixels that are looked at for a picture's layers: 200 segments over
+// 10 megapixels. Frames of a few bits can name a source of any size.
+const maxResampled = 1 << 31
+
 // LayersOf returns the segments of a segmentation that lie over a source frame as layers, in the
 // order of their numbers; segments that show zero there make none. decode gives the samples
 // of one of its frames (1-based). palette is that of a label map in PALETTE COLOR, else nil.
@@ -39,7 +43,11 @@ func LayersOf(s *seg.Segmentation, src seg.Source, palette *imaging.Palette, dec
 		}
 		return masks[i], nil
 	}
-	for _, o := range s.Over(src) {
+	over := s.Over(src)
+	if len(over) > maxResampled/(src.Rows*src.Columns+s.Rows*s.Columns) {
+		return nil, errs.Errorf(errs.Exhausted, op, "%d frames of a segmentation lie over a frame of this size", len(over))
+	}
+	for _, o := range over {
 		f, err := decode(o.Number)
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 )
 
-// TestPresentationPipeline: the state's transformations take the image's place (PS3.4 N.2.1).
+// TestPresentationPipeline: the state's transformations take the image's place (PS3.4 N.2).
 func TestPresentationPipeline(t *testing.T) {
 	m, f := made(t, codectest.Grey(1, 4, 8, 16, 0), windows, 0, 100, 200, 255)
 	lut := func(v ...uint16) imaging.LUT { return imaging.LUT{Bits: 8, Data: v} }
@@ -40,6 +40,12 @@ func TestPresentationPipeline(t *testing.T) {
 	p := rendered(t, m, f, render.Options{Presentation: &render.Presentation{Palette: &imaging.Palette{Colors: [][3]uint8{{1, 2, 3}, {4, 5, 6}}}}})
 	if got := p.Image.At(3, 0); got != (color.RGBA{4, 5, 6, 255}) {
 		t.Errorf("pseudo-color: %v", got)
+	}
+	// PS3.4 N.2: a greyscale state does not touch what a supplemental palette colours.
+	m.Palette = &imaging.Palette{First: 200, Colors: [][3]uint8{{7, 8, 9}}}
+	p = rendered(t, m, f, render.Options{Presentation: &render.Presentation{Inverse: true}})
+	if grey, colored := p.Image.At(1, 0), p.Image.At(2, 0); grey != (color.RGBA{155, 155, 155, 255}) || colored != (color.RGBA{7, 8, 9, 255}) {
+		t.Errorf("supplemental palette: %v, %v", grey, colored)
 	}
 	for _, bad := range []render.Presentation{
 		{Modality: &imaging.Modality{Slope: math.NaN()}}, {PresentationLUT: &imaging.LUT{Bits: 8}}, {VOI: &imaging.VOI{LUTs: []imaging.LUT{{}}}},

@@ -67,8 +67,8 @@ func (r *Renderer) draw(m *imaging.Image, n int, f codec.Frame, o Options) (*wor
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if size, err := f.Size(); err != nil || size != len(f.Data) {
-		return nil, errs.Errorf(errs.Invalid, op, "the frame has other samples than it says")
+	if err := f.Check(op); err != nil {
+		return nil, err
 	}
 	look, err := m.Frame(n)
 	if err != nil {
@@ -172,7 +172,9 @@ func (w *work) pixels(r image.Rectangle) error {
 	if f.Width() <= 2 {
 		table = w.r.tables.get(g.key(), g.table)
 	}
-	if palette != nil && p == nil && table != nil {
+	// PS3.4 N.2: states leave the colours of a supplemental palette alone, unless they are for
+	// pseudo-color.
+	if palette != nil && table != nil && (p == nil || p.Color || p.Palette == nil) {
 		w.rgba = newRGBA(r)
 		w.applied.Palette = fmt.Sprintf("supplemental, of %d colours from %d on", len(palette.Colors), palette.First)
 		return drawPalette(w.rgba, f, palette, table)

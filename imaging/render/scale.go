@@ -56,6 +56,10 @@ const lanes = 0x00FF00FF00FF00FF
 // reduce averages. Rows are summed eight bytes at a time in lanes of 16 bits, which 255*256 fits
 // into; then columns.
 func reduce(dst []uint8, to image.Point, src []uint8, from image.Point, n int) {
+	if n == 1 && from == to.Mul(2) && to.X%4 == 0 {
+		halve(dst, to, src)
+		return
+	}
 	rows, columns := shares(from.Y, to.Y), shares(from.X, to.X)
 	stride := from.X * n
 	padded := (stride + 7) &^ 7
@@ -99,6 +103,23 @@ func reduce(dst []uint8, to image.Point, src []uint8, from image.Point, n int) {
 				}
 				out[x*n+b] = uint8((sum + 1<<15) >> 16)
 			}
+		}
+	}
+}
+
+// halve is reduce for grey pictures of exactly twice the size, as thumbnails of CT are: four new
+// pixels at a time, of eight and eight old ones.
+func halve(dst []uint8, to image.Point, src []uint8) {
+	const two = 0x0002000200020002 // rounds
+	stride := 2 * to.X
+	for y := range to.Y {
+		upper, lower := src[2*y*stride:][:stride], src[(2*y+1)*stride:][:stride]
+		out := dst[y*to.X:][:to.X]
+		for ; len(upper) >= 8 && len(lower) >= 8 && len(out) >= 4; upper, lower, out = upper[8:], lower[8:], out[4:] {
+			a, b := binary.LittleEndian.Uint64(upper), binary.LittleEndian.Uint64(lower)
+			v := (a&lanes + a>>8&lanes + b&lanes + b>>8&lanes + two) >> 2 & lanes
+			v |= v >> 8
+			binary.LittleEndian.PutUint32(out, uint32(v&0xFFFF|v>>16&0xFFFF0000))
 		}
 	}
 }

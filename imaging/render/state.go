@@ -46,10 +46,11 @@ func PresentationOf(s *pr.State, sopInstanceUID string, frame int, d codec.Descr
 	overlays, unread := p.overlays(s, frame, bulk)
 	p.Shutter = shutterOf(s.Shutter, overlays)
 	left = append(left, unread...)
+	layers := s.LayersByName()
 	var shown annotations
 	for _, a := range s.Annotations {
 		if iod.Named(a.Images, sopInstanceUID, frame) {
-			shown = append(shown, annotation{a, layerColor(s.Layer(a.Layer))})
+			shown = append(shown, annotation{a, layerColor(layers[a.Layer])})
 		}
 	}
 	if shown != nil {
@@ -124,9 +125,10 @@ func (p *Presentation) overlays(s *pr.State, frame int, bulk imaging.Bulk) ([]im
 	if s.Overlays != nil {
 		own, left = imaging.ReadOverlays(s.Overlays, frame, nil, bulk)
 	}
+	layers := s.LayersByName()
 	p.Activated = map[uint16]color.RGBA{}
 	for group, layer := range s.Activated {
-		p.Activated[group] = layerColor(s.Layer(layer))
+		p.Activated[group] = layerColor(layers[layer])
 	}
 	for _, o := range own {
 		if c, ok := p.Activated[o.Group]; ok {
@@ -172,7 +174,7 @@ func layerColor(l pr.Layer) color.RGBA {
 	case l.HasGray:
 		return gray16(l.Gray)
 	}
-	return color.RGBA{255, 255, 255, 255}
+	return white
 }
 
 // opaque is a colour as pictures have them.

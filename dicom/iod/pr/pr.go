@@ -70,8 +70,6 @@ type State struct {
 
 	Blends          []Blend
 	RelativeOpacity float64 // of the superimposed image of a blend
-
-	ranks map[string]int // places of layers in Layers
 }
 
 // Selected is an item of Softcopy VOI LUT Sequence: a data set with the VOI LUT Macro and the
@@ -147,12 +145,6 @@ func Read(d *dicom.Dataset) (*State, error) {
 		}
 	}
 	s.Layers = readLayers(d)
-	s.ranks = make(map[string]int, len(s.Layers))
-	for i, l := range s.Layers {
-		if _, ok := s.ranks[l.Name]; !ok {
-			s.ranks[l.Name] = i
-		}
-	}
 	left := budget{MaxPoints, MaxTexts}
 	for _, item := range d.Items(tag.GraphicAnnotationSequence) {
 		a, err := readAnnotation(item, &left)
@@ -162,7 +154,14 @@ func Read(d *dicom.Dataset) (*State, error) {
 		s.Annotations = append(s.Annotations, a)
 	}
 	// Annotations are drawn layer by layer; those of layers that are not there last.
-	slices.SortStableFunc(s.Annotations, func(a, b Annotation) int { return s.rank(a.Layer) - s.rank(b.Layer) })
+	ranks := s.ranks()
+	rank := func(a Annotation) int {
+		if i, ok := ranks[a.Layer]; ok {
+			return i
+		}
+		return len(s.Layers)
+	}
+	slices.SortStableFunc(s.Annotations, func(a, b Annotation) int { return rank(a) - rank(b) })
 	var err error
 	if s.Shutter, err = readShutter(d); err != nil {
 		return nil, err
@@ -172,20 +171,25 @@ func Read(d *dicom.Dataset) (*State, error) {
 	return s, nil
 }
 
-// rank returns a layer's place in drawing.
-func (s *State) rank(name string) int {
-	if i, ok := s.ranks[name]; ok {
-		return i
+// ranks returns the layers' places in drawing, by name.
+func (s *State) ranks() map[string]int {
+	m := make(map[string]int, len(s.Layers))
+	for i, l := range s.Layers {
+		if _, ok := m[l.Name]; !ok {
+			m[l.Name] = i
+		}
 	}
-	return len(s.Layers)
+	return m
 }
 
-// Layer returns the layer of a name; without one, white.
-func (s *State) Layer(name string) Layer {
-	if i := s.rank(name); i < len(s.Layers) {
-		return s.Layers[i]
+// LayersByName returns the layers by their names: annotations and overlays name theirs, and there
+// may be as many of either.
+func (s *State) LayersByName() map[string]Layer {
+	m := make(map[string]Layer, len(s.Layers))
+	for name, i := range s.ranks() {
+		m[name] = s.Layers[i]
 	}
-	return Layer{Name: name}
+	return m
 }
 
 // Applies reports whether the state is for the frame (1-based) of the instance.

@@ -69,7 +69,7 @@ func TestCorpus(t *testing.T) {
 	if len(a.Texts) != 4 || len(a.Graphics) != 2 || len(a.Graphics[0].Points) != 1903 || len(a.Graphics[1].Points) != 829 {
 		t.Errorf("%d texts, %d graphics", len(a.Texts), len(a.Graphics))
 	}
-	if l := s.Layer(a.Layer); l.Gray != 4095 || l.HasColor || !l.HasGray {
+	if l := s.LayersByName()[a.Layer]; l.Gray != 4095 || l.HasColor || !l.HasGray {
 		t.Errorf("layer %+v", l)
 	}
 	if a.Texts[0].Style.Color != (iod.RGB{255, 255, 255}) || !a.Texts[0].AnchorVisible || a.Texts[2].Anchor != nil {
@@ -266,8 +266,9 @@ func TestManyLayers(t *testing.T) {
 	d.SetItems(tag.GraphicLayerSequence, layers...)
 	d.SetItems(tag.GraphicAnnotationSequence, annotations...)
 	s := read(t, d)
+	named := s.LayersByName()
 	for i, a := range s.Annotations {
-		if want := fmt.Sprint("L", i); a.Layer != want || s.Layer(a.Layer).Order != i {
+		if want := fmt.Sprint("L", i); a.Layer != want || named[a.Layer].Order != i {
 			t.Fatalf("annotation %d is of layer %s, want %s", i, a.Layer, want)
 		}
 	}
