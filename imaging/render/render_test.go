@@ -306,7 +306,7 @@ func TestViewport(t *testing.T) {
 
 // TestReduce: every sample counts as much as every other.
 func TestReduce(t *testing.T) {
-	for _, c := range [][4]int{{64, 64, 16, 16}, {100, 70, 33, 20}, {7, 9, 3, 9}, {1000, 3, 1, 1}, {513, 511, 128, 127}} {
+	for _, c := range [][4]int{{64, 64, 16, 16}, {100, 70, 33, 20}, {7, 9, 3, 9}, {1000, 3, 1, 1}, {513, 511, 128, 127}, {64, 64, 32, 32}, {24, 10, 12, 5}, {26, 10, 13, 5}} {
 		f := codectest.Draw(codectest.Grey(c[1], c[0], 8, 8, 0), "natural")
 		m, _ := made(t, f.Description, nil)
 		got := levels(t, rendered(t, m, f, render.Options{Viewport: &render.Viewport{Width: c[2], Height: c[3]}}))
