@@ -30,8 +30,7 @@ func CIELab(l, a, b uint16) RGB {
 	B := float64(b)*255/65535 - 128
 	fy := (L + 16) / 116
 	// The PCS illuminant of ICC.1, which D50 is.
-	xyz := [3]float64{0.9642 * labInverse(fy+A/500), labInverse(fy), 0.8249 * labInverse(fy-B/200)}
-	return XYZ(xyz)
+	return XYZ([3]float64{0.9642 * labInverse(fy+A/500), labInverse(fy), 0.8249 * labInverse(fy-B/200)})
 }
 
 // LinearSRGB takes XYZ under D50 to linear sRGB: sRGB's primaries, adapted after Bradford,
