@@ -32,10 +32,16 @@ func (a *Archive) describe(ctx context.Context, t storage.TenantID, f *Frames) (
 	if err != nil {
 		return codec.Description{}, err
 	}
+	d := f.describe(h)
+	return d.Description, d.err
+}
+
+// describe keeps what the header says of the samples.
+func (f *Frames) describe(h *dicom.Header) *described {
 	d := &described{}
 	d.Description, d.err = codec.Describe(h.Dataset, h.Pixel.Tag)
 	f.description.read.Store(d)
-	return d.Description, d.err
+	return d
 }
 
 // headerOf reads the header of an instance whose frames are open.

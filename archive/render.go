@@ -321,6 +321,7 @@ func (a *Archive) look(ctx context.Context, t storage.TenantID, f *Frames) (*loo
 	if err != nil {
 		return nil, err
 	}
+	f.describe(h) // it is at hand, and the frame will need it
 	m := &look{image, h.Dataset}
 	a.looks.put(f.Entry.Location, m, int64(4*len(e.Header)+1024))
 	return m, nil
