@@ -45,7 +45,7 @@ func newGuard(cfg GuardConfig, base *Base) *guard {
 
 // exposed are the answer's headers a viewer's scripts need: ranges for progressive loading,
 // ETag for their caches.
-const exposed = "Accept-Ranges, Content-Range, Content-Location, ETag, Location, Warning, X-Request-Id, X-Total-Count"
+const exposed = "Accept-Ranges, Aurelius-Rendering, Aurelius-Rendering-Json, Content-Range, Content-Location, ETag, Location, Warning, X-Request-Id, X-Total-Count"
 
 // admit answers what must not reach a handler, and preflights; false: answered.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) bool {
