@@ -214,7 +214,7 @@ func TestRenderedParameters(t *testing.T) {
 		"window=0x10,2,linear", "window=1,-5,sigmoid", "window=", "window=1,2,linear&window=1,3,linear",
 		"viewport=1e9", "viewport=1e9,1e9", "viewport=1000000000,1000000000", "viewport=99999999999999999999,1", "viewport=0,10", "viewport=-5,5", "viewport=10",
 		"viewport=10,10,1000,1000,5,5", "viewport=10,10,NaN", "viewport=10,10,1,2,3,4,5", "viewport=10,10,1e300,1e300,1e300,1e300",
-		"quality=0", "quality=101", "quality=x", "annotation=", "annotation=name", "iccprofile=cmyk", "windowing=magic", "windowname=", "windowname=Bone",
+		"quality=0", "quality=101", "quality=x", "annotation=", "annotation=patient,", "iccprofile=cmyk", "windowing=magic", "windowname=", "windowname=Bone",
 		"invert=perhaps", "overlay=", "overlay=1.2.3", "presentation=1.2.3", "overlay=" + strings.Repeat("1.2.3,", 9999) + "1.2.3", "presentation=1.2&window=1,2,linear",
 		"overlay=" + firstInstance(2), "a=%zz", "a;b=c",
 	} {
@@ -222,6 +222,9 @@ func TestRenderedParameters(t *testing.T) {
 		if a.StatusCode != http.StatusBadRequest || len(a.body) > 500 {
 			t.Errorf("%.60s: status %d, %.200s", query, a.StatusCode, a.body)
 		}
+	}
+	if a := s.accept(firstPath(1)+"/rendered?annotation=patient,mood", "image/png"); a.StatusCode != 200 || !strings.Contains(a.Header.Get("Warning"), "mood") {
+		t.Errorf("an annotation nobody knows: status %d, %q", a.StatusCode, a.Header.Get("Warning"))
 	}
 	a := s.accept(firstPath(1)+`/rendered?foo=1&b%22%0d%0aX-Evil:%201=2`, "image/png")
 	if w := a.Header.Get("Warning"); a.StatusCode != 200 || !strings.HasPrefix(w, `299 aurelius "The following query parameters are not supported: `) ||

@@ -47,7 +47,7 @@ func TestURI(t *testing.T) {
 		{ct, "windowCenter=40&windowWidth=400", "image/jpeg"}, {ct, "windowCenter=40", "400"}, {ct, "windowWidth=40", "400"}, {ct, "windowCenter=NaN&windowWidth=4", "400"},
 		{ct, "windowCenter=40&windowWidth=0", "400"}, {ct, "windowCenter=40&windowWidth=400&presentationUID=1.2", "400"},
 		{ct, "windowCenter=40&windowWidth=400&contentType=application/dicom", "400"}, {ct, "frameNumber=1&contentType=application/dicom", "400"},
-		{ct, "imageQuality=50&annotation=patient", "image/jpeg"}, {ct, "imageQuality=500", "400"}, {ct, "annotation=x", "400"},
+		{ct, "imageQuality=50&annotation=patient", "image/jpeg"}, {ct, "imageQuality=500", "400"}, {ct, "annotation=", "400"},
 		{ct, "presentationUID=1.2", "400"}, {ct, "presentationSeriesUID=1.2", "400"}, {ct, "presentationUID=1.2&presentationSeriesUID=1.2", "400"},
 		{ct, "anonymize=yes", "501"}, {ct, "anonymize=yes&contentType=application/dicom", "501"}, {ct, "anonymize=no", "400"},
 		{ct, "requestType=QIDO", "400"}, {ct, "requestType=", "400"}, {ct, "objectUID=", "400"}, {ct, "objectUID=1.2.3", "404"}, {ct, "studyUID=1.2.3", "404"}, {ct, "seriesUID=1.2.3", "404"},

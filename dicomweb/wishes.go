@@ -20,8 +20,9 @@ import (
 // wishes are the query parameters of a rendered resource: those of PS3.18 8.3.5.1, and ours.
 type wishes struct {
 	archive.Rendering
-	over []string // SOP Instance UIDs of what is drawn over the image or applied to it
-	sum  []byte   // identifies their bytes, once they are found
+	warnings []string
+	over     []string // SOP Instance UIDs of what is drawn over the image or applied to it
+	sum      []byte   // identifies their bytes, once they are found
 }
 
 // parameters are what a resource reads from its query.
@@ -65,6 +66,9 @@ func (s *Service) wishesOf(c *gin.Context, known parameters, beside ...string) (
 	if w.State != "" && w.Window != nil {
 		return nil, nil, wrong("window", "a presentation state has its own") // PS3.18 8.3.5.1.6
 	}
+	for _, text := range w.warnings {
+		warn(c, text)
+	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
 		warn(c, "The following query parameters are not supported: "+strings.Join(unknown, ", "))
@@ -105,8 +109,10 @@ func annotation(w *wishes, value string) error {
 			w.Annotation.Patient = true
 		case "technique":
 			w.Annotation.Technique = true
-		default:
+		case "":
 			return wrong("annotation", "patient, technique or both")
+		default: // PS3.18 8.3.5.1.1
+			w.warnings = append(w.warnings, "The following annotation values are not supported: "+word)
 		}
 	}
 	return nil
