@@ -67,9 +67,7 @@ func (e *encoder) lossless(cur, prev []uint16) {
 		a += (d ^ d>>63) - d>>63
 		b += d
 		if n == reset {
-			a >>= 1
-			b >>= 1
-			n >>= 1
+			a, b, n = a>>1, b>>1, n>>1
 		}
 		n++
 		low, high := (b+n-1)>>63, -b>>63

@@ -11,15 +11,13 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		quantum = d.quantum
 		data    = d.bits
 		pos     = d.pos
-		maxval  = d.maxval
-		reset   = d.reset
-		quick   = d.quick
 		width   = len(cur) - margins
 		ra      = int(cur[0])
 		rb      = int(prev[0])
 		rd      = int(prev[1])
 		q1      = int(quantum[(rd-rb)&(gradients-1)])
 	)
+	maxval, reset, quick := d.maxval, d.reset, d.quick
 	prev = prev[:len(cur)]
 	for x := 1; x <= width; {
 		rc := rb
@@ -45,7 +43,6 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		sign := q >> 63
 		s := &stat[(q^sign)-sign]
 		a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
-
 		// T.87 A.4: predicted by the edges, corrected by the context's bias.
 		px := median(ra, rb, rc)
 		px = min(max(px+((int(s.c)^sign)-sign), 0), maxval)
@@ -65,14 +62,11 @@ func (d *decoder) lossless(cur, prev []uint16, component int) error {
 		}
 		// T.87 A.5.2: the mapping is turned round where k is 0 and the bias is low.
 		e := v>>1 ^ -(v & 1) ^ (2*b+n-1)>>63&(int(k)-1)>>63
-
 		// T.87 A.6
 		a += (e ^ e>>63) - e>>63
 		b += e
 		if n == reset {
-			a >>= 1
-			b >>= 1
-			n >>= 1
+			a, b, n = a>>1, b>>1, n>>1
 		}
 		n++
 		low, high := (b+n-1)>>63, -b>>63
