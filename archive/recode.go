@@ -95,6 +95,10 @@ func (a *Archive) openRecoded(ctx context.Context, t storage.TenantID, e index.E
 	if err := r.begin(candidates); err != nil {
 		return nil, err
 	}
+	if verified && (r.target.PlanarConfiguration != r.said.PlanarConfiguration || r.target.PhotometricInterpretation != r.said.PhotometricInterpretation) {
+		// Metadata that somebody has, or that is sealed, would be of other pixels than the frames.
+		return nil, errs.Errorf(errs.Unsupported, "archive.Open", "its samples would come back in another order or colour space")
+	}
 	return r, r.gather()
 }
 
