@@ -130,7 +130,7 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.sum = crc32.Update(c.sum, castagnoli, p[:n])
 	c.left -= int64(n)
 	// A store that checks what it reads says so itself.
-	if errs.Is(err, errs.Invalid) || n > 0 && c.left == 0 && c.sum != c.entry.DatasetCRC {
+	if errs.Is(err, errs.Invalid) || n > 0 && c.left == 0 && c.sum != c.entry.DatasetCRC || c.left < 0 || err == io.EOF && c.left > 0 {
 		return 0, c.a.mismatch(c.ctx, c.entry) // the last bytes are kept back
 	}
 	return n, err
@@ -148,8 +148,11 @@ func (a *Archive) blame(ctx context.Context, e index.Entry, err error) error {
 // mismatch says that an object was not read as it was received, and notes it if it is the
 // medium's fault.
 func (a *Archive) mismatch(ctx context.Context, e index.Entry) error {
-	if errs.Is(a.blobs.Verify(context.WithoutCancel(ctx), e.Location), errs.Invalid) {
+	switch err := a.blobs.Verify(context.WithoutCancel(ctx), e.Location); {
+	case errs.Is(err, errs.Invalid):
 		a.found(ctx, e.Location, true)
+	case errs.Is(err, errs.NotFound):
+		return errs.Errorf(errs.Internal, "archive.Open", "the instance was replaced, and is not what it was byte for byte")
 	}
 	return errDamaged()
 }

@@ -87,8 +87,21 @@ func newFrameTable(e index.Entry) (frameTable, error) {
 }
 
 // OpenFrame opens frame n (1-based) as stored: the joined fragments, or the native bytes in
-// little endian and beginning on a byte.
-func (a *Archive) OpenFrame(ctx context.Context, _ storage.TenantID, f *Frames, n int) (*Object, error) {
+// little endian and beginning on a byte. If the instance was compressed since f was asked for,
+// the frame is what it was.
+func (a *Archive) OpenFrame(ctx context.Context, t storage.TenantID, f *Frames, n int) (*Object, error) {
+	o, err := a.openFrame(ctx, f, n)
+	if !errs.Is(err, errs.NotFound) || n < 1 || n > f.Index.Frames() {
+		return o, err
+	}
+	now, gone := a.Frames(ctx, t, f.Entry.Ref)
+	if gone != nil || now.Entry.Location == f.Entry.Location || !now.Entry.Received.Equal(f.Entry.Received) {
+		return o, err
+	}
+	return a.OpenFrameAs(ctx, t, now, n, f.TransferSyntax.UID)
+}
+
+func (a *Archive) openFrame(ctx context.Context, f *Frames, n int) (*Object, error) {
 	if n < 1 || n > f.Index.Frames() {
 		return nil, errs.Errorf(errs.NotFound, "archive.OpenFrame", "the instance has %d frames", f.Index.Frames())
 	}

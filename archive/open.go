@@ -41,8 +41,21 @@ func syntax(uid string) dicom.TransferSyntax {
 	return ts
 }
 
-// OpenFile opens the Part 10 object, as stored, from off, n bytes (n < 0: to the end).
+// OpenFile opens the Part 10 object, as stored, from off, n bytes (n < 0: to the end). One that
+// was compressed since it was located comes as it was, if it is asked for whole: see openAsItWas.
 func (a *Archive) OpenFile(ctx context.Context, t storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
+	return a.atItsPlace(ctx, t, e, func(now index.Entry) (*Object, error) {
+		if now.Location == e.Location {
+			return a.openFile(ctx, t, e, off, n)
+		}
+		if off > 0 || n >= 0 && n < e.Location.Length {
+			return nil, errs.Errorf(errs.NotFound, "archive.OpenFile", "the instance was replaced")
+		}
+		return a.openAsItWas(ctx, t, e, now)
+	})
+}
+
+func (a *Archive) openFile(ctx context.Context, t storage.TenantID, e index.Entry, off, n int64) (*Object, error) {
 	a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 	if n < 0 {
 		n = e.Location.Length - off
@@ -84,7 +97,41 @@ func (a *Archive) openDataset(ctx context.Context, t storage.TenantID, e index.E
 // OpenFileAs opens a Part 10 object in the transfer syntax, which may be a lossy one: it was
 // asked for by its name. Then the object is another one, with a SOP Instance UID of its own.
 func (a *Archive) OpenFileAs(ctx context.Context, t storage.TenantID, e index.Entry, transferSyntaxUID string) (*Object, error) {
-	return a.atItsPlace(ctx, t, e, func(e index.Entry) (*Object, error) { return a.openFileAs(ctx, t, e, transferSyntaxUID) })
+	return a.atItsPlace(ctx, t, e, func(now index.Entry) (*Object, error) {
+		if now.Location != e.Location && transferSyntaxUID == e.TransferSyntaxUID {
+			return a.openAsItWas(ctx, t, e, now)
+		}
+		return a.openFileAs(ctx, t, now, transferSyntaxUID)
+	})
+}
+
+// openAsItWas opens an instance that lies at now, compressed, as the object that it was when it
+// was located: a door may have promised its length since. Reading it to its end fails if it is
+// not, byte for byte, what was received, which objects with group lengths, defined lengths of
+// sequences or deflated are not. Those break the answer off; asked for again they are whole.
+func (a *Archive) openAsItWas(ctx context.Context, t storage.TenantID, was, now index.Entry) (*Object, error) {
+	to := syntax(was.TransferSyntaxUID)
+	preamble, meta, err := a.meta(ctx, now.Location, now.DatasetOffset)
+	if err != nil {
+		return nil, err
+	}
+	meta.Delete(tag.PrivateInformationCreatorUID)
+	meta.Delete(tag.PrivateInformation)
+	meta.SetUID(tag.TransferSyntaxUID, to.UID)
+	head, err := (&dicom.File{Preamble: preamble, Meta: meta, Dataset: &dicom.Dataset{}, TransferSyntax: to}).Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(head)) != was.DatasetOffset {
+		return nil, errs.Errorf(errs.NotFound, "archive.OpenFile", "the instance was replaced")
+	}
+	o, _, err := a.openAs(ctx, t, now, []dicom.TransferSyntax{to})
+	if err != nil {
+		return nil, err
+	}
+	o.Size = was.Location.Length
+	o.ReadCloser = closing{io.MultiReader(bytes.NewReader(head), a.check(ctx, was, o.ReadCloser)), o.ReadCloser}
+	return o, nil
 }
 
 // atItsPlace opens an instance that may have been compressed, and lies elsewhere, since it was
@@ -103,7 +150,7 @@ func (a *Archive) atItsPlace(ctx context.Context, t storage.TenantID, e index.En
 
 func (a *Archive) openFileAs(ctx context.Context, t storage.TenantID, e index.Entry, transferSyntaxUID string) (*Object, error) {
 	if transferSyntaxUID == e.TransferSyntaxUID {
-		return a.OpenFile(ctx, t, e, 0, -1)
+		return a.openFile(ctx, t, e, 0, -1)
 	}
 	SOPInstanceUID := e.SOPInstanceUID
 	var o *Object
@@ -123,7 +170,7 @@ func (a *Archive) openFileAs(ctx context.Context, t storage.TenantID, e index.En
 
 // openConverted opens the data set as stored, or in another native syntax.
 func (a *Archive) openConverted(ctx context.Context, t storage.TenantID, e index.Entry, to dicom.TransferSyntax) (*Object, error) {
-	stored, err := a.OpenFile(ctx, t, e, e.DatasetOffset, -1)
+	stored, err := a.openFile(ctx, t, e, e.DatasetOffset, -1)
 	if err != nil {
 		return nil, err
 	}
