@@ -11,7 +11,6 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec/codectest"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/deflate"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
-	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
 
 func shapes() []codec.Description {
@@ -132,39 +131,6 @@ func FuzzDecode(f *testing.F) {
 		codectest.Specimen{Description: codectest.Color(2, 2, 8, 8, "YBR_FULL_422"), Encoded: plain(f, []byte("yybryybr"))})
 }
 
-func BenchmarkDecode(b *testing.B) {
-	f, encoded := head(b)
-	var buf []byte
-	b.ReportAllocs()
-	b.SetBytes(int64(len(f.Data)))
-	for b.Loop() {
-		g, err := deflate.Codec{}.Decode(encoded, f.Description, buf)
-		if err != nil {
-			b.Fatal(err)
-		}
-		buf = g.Data
-	}
-}
-
-func BenchmarkEncode(b *testing.B) {
-	f, encoded := head(b)
-	b.ReportAllocs()
-	b.SetBytes(int64(len(f.Data)))
-	for b.Loop() {
-		var err error
-		if encoded, err = (deflate.Codec{}).Encode(encoded[:0], f, codec.Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// head returns a CT, native and deflated.
-func head(b *testing.B) (codec.Frame, []byte) {
-	m := codectest.Open(b, testkit.Shared(b), "data", "syntaxes/ct-all/deflated.dcm")
-	f := codec.Frame{Description: m.Description, Data: m.Encoded(b, 1)}
-	encoded, err := deflate.Codec{}.Encode(nil, f, codec.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return f, encoded
+func BenchmarkCodec(b *testing.B) {
+	codectest.Bench(b, deflate.Codec{}, "syntaxes/ct-all/deflated.dcm")
 }

@@ -186,43 +186,6 @@ func FuzzDecode(f *testing.F) {
 		codectest.Specimen{Description: codectest.Grey(50, 100, 8, 8, 0), Encoded: frame(nil, bytes.Repeat([]byte{0x81, 7}, 40))})
 }
 
-func BenchmarkDecode(b *testing.B) {
-	each(b, func(b *testing.B, d codec.Description, encoded []byte, _ codec.Frame) {
-		var buf []byte
-		for b.Loop() {
-			f, err := rle.Codec{}.Decode(encoded, d, buf)
-			if err != nil {
-				b.Fatal(err)
-			}
-			buf = f.Data
-		}
-	})
-}
-
-func BenchmarkEncode(b *testing.B) {
-	each(b, func(b *testing.B, _ codec.Description, _ []byte, f codec.Frame) {
-		var dst []byte
-		for b.Loop() {
-			var err error
-			if dst, err = (rle.Codec{}).Encode(dst[:0], f, codec.Options{}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
-func each(b *testing.B, run func(b *testing.B, d codec.Description, encoded []byte, f codec.Frame)) {
-	for _, path := range []string{"syntaxes/ct-all/rle.dcm", "syntaxes/mr-all/rle.dcm", "syntaxes/wg04/us1-rle.dcm", "syntaxes/colour/palette-rle.dcm"} {
-		b.Run(path, func(b *testing.B) {
-			m := codectest.Open(b, testkit.Shared(b), "data", path)
-			encoded := m.Encoded(b, 1)
-			f, err := rle.Codec{}.Decode(encoded, m.Description, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(int64(len(f.Data)))
-			b.ReportAllocs()
-			run(b, m.Description, encoded, f)
-		})
-	}
+func BenchmarkCodec(b *testing.B) {
+	codectest.Bench(b, rle.Codec{}, "syntaxes/ct-all/rle.dcm", "syntaxes/mr-all/rle.dcm", "syntaxes/wg04/us1-rle.dcm", "syntaxes/colour/palette-rle.dcm")
 }
