@@ -112,9 +112,9 @@ def main() -> None:
                 for name in multi:
                     base = (f"/studies/{uids.uid(name, 'study')}/series/{uids.uid(name, 'series')}"
                             f"/instances/{uids.uid(name, 'sop')}/frames/")
-                    n = 60 if ours else 3
-                    each = o.frames // (n * o.rounds + 1)
-                    picks = [1 + (turn * n + i) * each for i in range(n)] if each else range(1, n + 1)
+                    n = min(60 if ours else 3, o.frames // o.rounds)
+                    each = o.frames // (n * o.rounds)
+                    picks = [1 + (turn * n + i) * each for i in range(n)]
                     note(f"one frame of {o.frames}, {name} to native", t, timed(t, [base + str(i) for i in picks], NATIVE))
                 row = rows[turn::slices]
                 path = [f"/studies/{r[3]}/series/{r[2]}/instances/{r[1]}/rendered" for r in row]
