@@ -33,7 +33,9 @@ func (r *recoding) changes() (*dicom.Dataset, error) {
 	}
 	if r.lossy() {
 		r.derive(set)
-	} else if m, ok := lossyMethods[r.entry.TransferSyntaxUID]; ok && was.Text(tag.LossyImageCompression) != "01" {
+		return set, r.deriveFrames(set)
+	}
+	if m, ok := lossyMethods[r.entry.TransferSyntaxUID]; ok && was.Text(tag.LossyImageCompression) != "01" {
 		// The samples keep what the syntax, which said it, no longer does (PS3.3 C.7.6.1.1.5).
 		set.SetText(tag.LossyImageCompression, "01")
 		if !was.Has(tag.LossyImageCompressionMethod) {
@@ -120,6 +122,36 @@ func (r *recoding) derive(set *dicom.Dataset) {
 	set.SetItems(tag.SourceImageSequence, source)
 }
 
+// deriveFrames says the same of the frames that have a Frame Type of their own: its first value is
+// that of Image Type (PS3.3 C.8.16.1.1). Whatever the modality, it lies in a sequence of one item
+// in the functional groups, shared or by frame (PS3.3 C.7.6.16).
+func (r *recoding) deriveFrames(set *dicom.Dataset) error {
+	for _, t := range [...]tag.Tag{tag.SharedFunctionalGroupsSequence, tag.PerFrameFunctionalGroupsSequence} {
+		e := set.Get(t)
+		if e == nil {
+			e = r.header.Dataset.Get(t)
+		}
+		if e == nil {
+			continue
+		}
+		c, err := r.copied(e)
+		if err != nil {
+			return err
+		}
+		for _, group := range c.Items {
+			for macro := range group.All() {
+				for _, item := range macro.Items {
+					if kind := item.Texts(tag.FrameType); len(kind) > 0 {
+						item.SetText(tag.FrameType, append([]string{"DERIVED"}, kind[1:]...)...)
+					}
+				}
+			}
+		}
+		set.SetElement(c)
+	}
+	return nil
+}
+
 func cloned(items []*dicom.Dataset) []*dicom.Dataset {
 	for i, item := range items {
 		items[i] = item.Clone()
@@ -147,12 +179,10 @@ func (r *recoding) icons(set *dicom.Dataset) error {
 		if len(e.Items) == 0 || !holdsFragments(e) {
 			continue
 		}
-		whole := dicom.Dataset{Elements: []dicom.Element{*e}}
-		copied := whole.Clone()
-		if err := r.a.bring(r.ctx, r.entry, copied, func(tag.Tag) bool { return true }); err != nil {
+		c, err := r.copied(e)
+		if err != nil {
 			return err
 		}
-		c := copied.Elements[0]
 		for _, item := range c.Items {
 			if err := r.unpackIcons(item); err != nil {
 				return err
@@ -161,6 +191,14 @@ func (r *recoding) icons(set *dicom.Dataset) error {
 		set.SetElement(c)
 	}
 	return nil
+}
+
+// copied returns an element with all its values in memory.
+func (r *recoding) copied(e *dicom.Element) (dicom.Element, error) {
+	whole := dicom.Dataset{Elements: []dicom.Element{*e}}
+	c := whole.Clone()
+	err := r.a.bring(r.ctx, r.entry, c, func(tag.Tag) bool { return true })
+	return c.Elements[0], err
 }
 
 // fragments reports whether the element is compressed pixel data.

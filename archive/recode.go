@@ -348,7 +348,10 @@ func (l *later) Close() error {
 	return nil
 }
 
-// edit says what becomes of the header and the pixels.
+// edit says what becomes of the header and the pixels. An Extended Offset Table is optional
+// (PS3.3 C.7.6.3), stands before the pixels, and is for more than the 4 GiB that a Basic one counts:
+// by then most frames are still to be made. As each is one fragment the items tell where they are
+// (PS3.5 A.4), so that it is left out rather than everything made twice.
 func (r *recoding) edit() (dicom.Edit, error) {
 	set, err := r.changes()
 	return dicom.Edit{
@@ -385,10 +388,7 @@ func (r *recoding) offsets() []uint32 {
 	var at int64
 	out := make([]uint32, len(r.first))
 	for i, b := range r.first {
-		if at > math.MaxUint32 {
-			return nil
-		}
-		out[i] = uint32(at)
+		out[i] = uint32(at) // below firstBytes and its padding
 		at += 8 + int64(len(b)+len(b)%2)
 	}
 	return out

@@ -375,7 +375,18 @@ func TestLossyOnRequest(t *testing.T) {
 	t.Parallel()
 	h := newHouse(archive.Config{Codecs: codecs})
 	m := newMovie(dicom.ExplicitVRLittleEndian, codectest.Grey(64, 64, 8, 8, 0), 2, "natural")
-	m.set = func(d *dicom.Dataset) { d.SetText(tag.ImageType, "ORIGINAL", "PRIMARY", "AXIAL") }
+	private := tag.New(0x0029, 0x1001)
+	m.set = func(d *dicom.Dataset) {
+		d.SetText(tag.ImageType, "ORIGINAL", "PRIMARY", "AXIAL")
+		frame := func(kind ...string) *dicom.Dataset {
+			return item(func(d *dicom.Dataset) {
+				d.SetItems(tag.CTImageFrameTypeSequence, item(func(d *dicom.Dataset) { d.SetText(tag.FrameType, kind...) }))
+				d.SetElement(dicom.Element{Tag: private, VR: vr.OB, Value: bytes.Repeat([]byte{1, 2}, 4<<10)}) // left in the object
+			})
+		}
+		d.SetItems(tag.SharedFunctionalGroupsSequence, frame("ORIGINAL", "PRIMARY", "VOLUME", "NONE"))
+		d.SetItems(tag.PerFrameFunctionalGroupsSequence, frame("ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"), &dicom.Dataset{})
+	}
 	e := h.storeMovie(t, m)
 	_, err := h.OpenDataset(t.Context(), tenant, e, jpegUID)
 	wantKind(t, err, errs.Unsupported)
@@ -386,6 +397,15 @@ func TestLossyOnRequest(t *testing.T) {
 	d := h.as(t, e, jpegUID).Dataset
 	if got := d.Texts(tag.ImageType); !slices.Equal(got, []string{"DERIVED", "PRIMARY", "AXIAL"}) {
 		t.Errorf("Image Type %q", got)
+	}
+	for where, kind := range map[tag.Tag]string{tag.SharedFunctionalGroupsSequence: "VOLUME", tag.PerFrameFunctionalGroupsSequence: "LOCALIZER"} {
+		group := d.Items(where)[0]
+		if got := group.Items(tag.CTImageFrameTypeSequence)[0].Texts(tag.FrameType); !slices.Equal(got, []string{"DERIVED", "PRIMARY", kind, "NONE"}) {
+			t.Errorf("%s: Frame Type %q", where.Keyword(), got)
+		}
+		if v := group.Get(private); v == nil || !bytes.Equal(v.Value, bytes.Repeat([]byte{1, 2}, 4<<10)) {
+			t.Errorf("%s: a private value is another one", where.Keyword())
+		}
 	}
 	ratio := d.Floats(tag.LossyImageCompressionRatio)
 	if d.Text(tag.LossyImageCompression) != "01" || d.Text(tag.LossyImageCompressionMethod) != "ISO_10918_1" || len(ratio) != 1 || ratio[0] < 1.5 {
