@@ -40,6 +40,23 @@ type context struct {
 	k    uint32
 }
 
+// update is T.87 A.6 for an error e of the context, which changes the bias by b.
+func (s *context) update(e, b, reset int) {
+	a, n := int(s.a)+(e^e>>63)-e>>63, int(s.n)
+	b += int(s.b)
+	if n == reset {
+		a, b, n = a>>1, b>>1, n>>1
+	}
+	n++
+	low, high := (b+n-1)>>63, -b>>63
+	b = max(min(b+n&low-n&high, 0), 1-n)
+	s.a, s.b, s.n = int32(a), int32(b), uint16(n)
+	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
+	if k := s.k; a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
+		s.k = golomb(a, n)
+	}
+}
+
 // runContext holds the statistics of a run's interruption (T.87 A.7.2).
 type runContext struct {
 	a, n, nn int

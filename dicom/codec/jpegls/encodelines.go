@@ -118,30 +118,18 @@ func (e *encoder) pixels(cur, prev []uint16, n int) {
 func (e *encoder) regular(q, ra, rb, rc, v int) uint16 {
 	sign := q >> 63
 	s := &e.contexts[(q^sign)-sign]
-	a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
+	k := s.k
 	px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
 	px = min(max(px+((int(s.c)^sign)-sign), 0), e.maxval)
 
 	d := e.reduce(((v - px) ^ sign) - sign)
 	turn := d
-	if k == 0 && e.near == 0 && 2*b <= -n {
+	if k == 0 && e.near == 0 && 2*int(s.b) <= -int(s.n) {
 		turn = ^d
 	}
 	e.code(turn>>63^turn<<1, k, e.limit, e.qbpp)
 
-	a += (d ^ d>>63) - d>>63
-	b += d * e.step
-	if n == e.reset {
-		a, b, n = a>>1, b>>1, n>>1
-	}
-	n++
-	low, high := (b+n-1)>>63, -b>>63
-	b = max(min(b+n&low-n&high, 0), 1-n)
-	s.a, s.b, s.n = int32(a), int32(b), uint16(n)
-	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
-		s.k = golomb(a, n)
-	}
+	s.update(d, d*e.step, e.reset)
 	return uint16(e.reconstruct(px, (d^sign)-sign))
 }
 

@@ -231,7 +231,7 @@ func (d *decoder) losslessPixels(cur, prev []uint16) error {
 func (d *decoder) regular(q, ra, rb, rc int) int {
 	sign := q >> 63
 	s := &d.contexts[(q^sign)-sign]
-	a, b, n, k := int(s.a), int(s.b), int(s.n), s.k
+	k := s.k
 	px := max(min(ra, rb), min(max(ra, rb), ra+rb-rc))
 	px = min(max(px+((int(s.c)^sign)-sign), 0), d.maxval)
 
@@ -245,22 +245,10 @@ func (d *decoder) regular(q, ra, rb, rc int) int {
 		return -1
 	}
 	e := v>>1 ^ -(v & 1)
-	if k == 0 && d.near == 0 && 2*b <= -n {
+	if k == 0 && d.near == 0 && 2*int(s.b) <= -int(s.n) {
 		e = ^e
 	}
-	a += (e ^ e>>63) - e>>63
-	b += e * d.step
-	if n == d.reset {
-		a, b, n = a>>1, b>>1, n>>1
-	}
-	n++
-	low, high := (b+n-1)>>63, -b>>63
-	b = max(min(b+n&low-n&high, 0), 1-n)
-	s.a, s.b, s.n = int32(a), int32(b), uint16(n)
-	s.c = int16(min(max(int(s.c)+low-high, -128), 127))
-	if a > n<<(k&31) || k != 0 && a <= n<<(k&31)>>1 {
-		s.k = golomb(a, n)
-	}
+	s.update(e, e*d.step, d.reset)
 	return d.reconstruct(px, (e^sign)-sign)
 }
 
