@@ -72,8 +72,7 @@ def timed(target: Target, paths: list[str], accept: str, magic: bytes = b"") -> 
                 response = c.get(path, {"Accept": accept}, absolute=path.startswith("/instances/"))
             except (HTTPError, OSError):
                 c.close()
-                if target.process.poll() is None:
-                    raise
+                target.process.wait(timeout=10)  # it is gone, or this is an error of its own
                 crashes[target.name] = crashes.get(target.name, 0) + 1
                 target.restart()
                 continue
