@@ -61,12 +61,34 @@ func (a *Archive) transcodeFrame(ctx context.Context, t storage.TenantID, f *Fra
 	if err != nil {
 		return nil, err
 	}
+	said, err := a.describe(ctx, t, f)
+	if err != nil {
+		return nil, err
+	}
 	err = a.withFrame(ctx, t, f, n, func(frame codec.Frame) error {
-		b, err = encode(encoder, frame, codec.Options{})
-		return err
+		if b, err = encode(encoder, frame, codec.Options{}); err != nil {
+			return err
+		}
+		// A frame alone is read by the header that the object has, which is given out with the
+		// metadata: samples by plane where it says so.
+		if NativeFrames(to) && said.PlanarConfiguration == 1 && frame.SamplesPerPixel > 1 {
+			b = planes(b, frame.SamplesPerPixel, frame.Width())
+		}
+		return nil
 	})
 	a.metrics.transcoded(err)
 	return b, err
+}
+
+// planes brings samples of so many bytes from colour by pixel to colour by plane.
+func planes(b []byte, samples, width int) []byte {
+	out := make([]byte, 0, len(b))
+	for s := range samples {
+		for at := s * width; at+width <= len(b); at += samples * width {
+			out = append(out, b[at:at+width]...)
+		}
+	}
+	return out
 }
 
 // encode encodes a frame after asking whether the syntax can hold it.

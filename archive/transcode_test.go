@@ -13,6 +13,7 @@ import (
 	"github.com/aurelius-imaging/aurelius/dicom/codec"
 	"github.com/aurelius-imaging/aurelius/dicom/codec/all"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
 	"github.com/aurelius-imaging/aurelius/internal/testkit"
 	"github.com/aurelius-imaging/aurelius/storage/index"
@@ -180,4 +181,25 @@ func otherElements(t *testing.T, one, other house, r index.Ref) string {
 		return fmt.Sprintf("%d elements became %d", len(a), len(b))
 	}
 	return ""
+}
+
+// TestPlanarFrames: frames alone have their samples in the order that the object's header says.
+func TestPlanarFrames(t *testing.T) {
+	t.Parallel()
+	h := newHouse(archive.Config{Codecs: codecs})
+	f := h.frames(t, h.storeSample(t, "syntaxes/colour/rle-planar-rgb.dcm"))
+	frame, err := h.DecodeFrame(t.Context(), tenant, f, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := h.OpenFrameAs(t.Context(), tenant, f, 1, uid.ExplicitVRLittleEndian)
+	got, n := read(t, o, err), len(frame.Data)/3
+	if len(got) != len(frame.Data) {
+		t.Fatalf("%d bytes, want %d", len(got), len(frame.Data))
+	}
+	for i := range n {
+		if got[i] != frame.Data[3*i] || got[n+i] != frame.Data[3*i+1] || got[2*n+i] != frame.Data[3*i+2] {
+			t.Fatalf("pixel %d is %d %d %d, want %v", i, got[i], got[n+i], got[2*n+i], frame.Data[3*i:3*i+3])
+		}
+	}
 }

@@ -35,6 +35,15 @@ var reportTypes = []string{mediaHTML, mediaText, doc.PDF}
 func (s *Service) renderDocument(c *gin.Context, h *dicom.Header, accept []httpd.MediaType) {
 	report, err := sr.Read(h.Dataset)
 	if err == nil {
+		// Text that is long was left out of the header.
+		where := index.Ref{SOPInstanceUID: h.Dataset.UID(tag.SOPInstanceUID)}
+		if h, err = s.arch.Whole(c.Request.Context(), s.tenant, where); err == nil {
+			report, err = sr.Read(h.Dataset)
+		}
+		if err != nil {
+			s.fail(c, unrendered(err))
+			return
+		}
 		s.renderReport(c, h, report, accept)
 		return
 	}

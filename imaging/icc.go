@@ -31,8 +31,15 @@ var gammaTable = func() (t [4096]uint8) {
 	return t
 }()
 
+// maxProfile bounds a profile: those of scanners and printers have a few MB at most, and what is
+// read of one takes several times its size.
+const maxProfile = 8 << 20
+
 // ReadProfile reads a profile; errs.Unsupported when it is none that can be applied here.
 func ReadProfile(b []byte) (*Profile, error) {
+	if len(b) > maxProfile {
+		return nil, errs.Errorf(errs.Exhausted, "imaging.ReadProfile", "a profile of %d bytes is more than is read here", len(b))
+	}
 	r, err := readTags(b)
 	if err != nil {
 		return nil, err
