@@ -249,8 +249,8 @@ func (c Codec) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error
 	}
 	w, count := f.Width(), f.SamplesPerPixel*f.Width()
 	// A row costs at most one byte for each 128 beside its own.
+	begin, had := len(dst), cap(dst)
 	dst = slices.Grow(dst, headerSize+count*(f.Rows*(f.Columns+(f.Columns+maxRun-1)/maxRun)+1)+slack)
-	begin := len(dst)
 	dst = append(dst, make([]byte, headerSize)...)
 	binary.LittleEndian.PutUint32(dst[begin:], uint32(count))
 	row := make([]byte, f.Columns+slack)
@@ -264,6 +264,9 @@ func (c Codec) Encode(dst []byte, f codec.Frame, o codec.Options) ([]byte, error
 		if (len(dst)-begin)%2 == 1 {
 			dst = append(dst, 0) // PS3.5 G.3.1: segments have even length
 		}
+	}
+	if had == 0 && cap(dst) > 2*len(dst) { // who keeps a flat frame keeps not the room it did not need
+		dst = slices.Clip(slices.Clone(dst))
 	}
 	return dst, nil
 }

@@ -178,6 +178,24 @@ func TestDCMTKReads(t *testing.T) {
 	}
 }
 
+// TestEncodedRoom: frames that become small take no more memory than they need, as caches count
+// their bytes; a buffer that was given is used.
+func TestEncodedRoom(t *testing.T) {
+	t.Parallel()
+	f, err := codectest.Grey(512, 512, 16, 16, 0).New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := rle.Codec{}.Encode(nil, f, codec.Options{})
+	if err != nil || cap(b) > 2*len(b) {
+		t.Errorf("%d bytes in %d, %v", len(b), cap(b), err)
+	}
+	buf := make([]byte, 0, 1<<20)
+	if b, err = (rle.Codec{}).Encode(buf, f, codec.Options{}); err != nil || cap(b) != cap(buf) {
+		t.Errorf("%d bytes in %d, %v", len(b), cap(b), err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	codectest.Fuzz(f, rle.Codec{},
 		codectest.Specimen{Description: codectest.Grey(2, 4, 8, 8, 0), Encoded: frame(nil, []byte{2, 'a', 'b', 'c', 0xfc, 'd'})},
