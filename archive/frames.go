@@ -124,6 +124,13 @@ func (a *Archive) openFrame(ctx context.Context, f *Frames, n int) (*Object, err
 	for _, s := range spans {
 		size += s.Length
 	}
+	if all, ok := together(spans, size); ok {
+		o, err := a.openSpan(ctx, f.Entry, all.Offset, all.Length, f.word)
+		if err == nil {
+			o.ReadCloser, o.Size = newGathered(o.ReadCloser, all, spans), size
+		}
+		return o, err
+	}
 	return &Object{Size: size, TransferSyntax: f.TransferSyntax, ReadCloser: &joined{spans: spans,
 		open: func(s pixel.Span) (io.ReadCloser, error) {
 			return a.openSpan(ctx, f.Entry, s.Offset, s.Length, f.word)
