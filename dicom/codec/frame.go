@@ -12,8 +12,9 @@ import (
 )
 
 // MaxFrame bounds the samples of one decoded frame in bytes. The largest frames of practice,
-// mammograms and whole slides in one frame, have a quarter of it.
-const MaxFrame = 1 << 30
+// mammograms and radiographs, have half of it; what is larger, a whole slide in one frame, goes
+// out as it is stored. Decoding takes two to three times as much.
+const MaxFrame = 128 << 20
 
 // Description is what an image says of the samples of its frames (PS3.3 C.7.6.3.1).
 type Description struct {
