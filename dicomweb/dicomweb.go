@@ -48,6 +48,9 @@ type Config struct {
 	// StoreMemory bounds the bytes of parts that wait for their commit, over all requests;
 	// beyond it a part is stored before the next is read. Default 32 MiB.
 	StoreMemory int64
+	// FrameMemory bounds the bytes of frames that were made in another form and that slow clients
+	// have not taken yet; beyond it requests for more are told to come again. Default 256 MiB.
+	FrameMemory int64
 	Log         *slog.Logger          // default slog.Default()
 	Metrics     prometheus.Registerer // default: none
 }
@@ -66,6 +69,8 @@ type Service struct {
 
 	memory     int64 // bound of storing
 	storing    atomic.Int64
+	made       int64 // bound of frames made
+	sending    atomic.Int64
 	blocks     sync.Pool // *[blockSize]byte
 	capability []byte
 }
@@ -74,7 +79,7 @@ type Service struct {
 func New(cfg Config, arch *archive.Archive) *Service {
 	s := &Service{
 		arch: arch, tenant: cfg.Tenant, base: cfg.Base, epoch: cfg.Epoch, caching: immutable, results: cfg.Results, parts: cfg.Parts,
-		log: cfg.Log, memory: cfg.StoreMemory, metrics: newMetrics(cfg.Metrics),
+		log: cfg.Log, memory: cfg.StoreMemory, made: cfg.FrameMemory, metrics: newMetrics(cfg.Metrics),
 		blocks: sync.Pool{New: func() any { return new([blockSize]byte) }},
 	}
 	if cfg.Mutable {
@@ -94,6 +99,9 @@ func New(cfg Config, arch *archive.Archive) *Service {
 	}
 	if s.memory <= 0 {
 		s.memory = 32 << 20
+	}
+	if s.made <= 0 {
+		s.made = 256 << 20
 	}
 	if s.log == nil {
 		s.log = slog.Default()

@@ -145,6 +145,12 @@ func (s *Service) sendMade(c *gin.Context, f *archive.Frames, list []int, o offe
 			s.fail(c, unmade(err))
 			return
 		}
+		release, err := s.hold(obj)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		defer release()
 		s.sendRange(c, contentType, obj.Size, func(off, n int64) (*archive.Object, error) { return section(obj, off, n) })
 		return
 	}
@@ -158,6 +164,12 @@ func (s *Service) sendMade(c *gin.Context, f *archive.Frames, list []int, o offe
 				s.fail(c, unmade(err))
 				return
 			}
+			release, err := s.hold(obj) // those behind it are no larger, and few are made ahead
+			if err != nil {
+				s.fail(c, err)
+				return
+			}
+			defer release()
 			h := c.Writer.Header()
 			media, _, _ := strings.Cut(contentType, ";")
 			h["Content-Type"] = []string{m.ContentType(media)}
@@ -175,6 +187,19 @@ func (s *Service) sendMade(c *gin.Context, f *archive.Frames, list []int, o offe
 		s.cut(c, s.sendPart(m, raw, obj, head))
 	}
 	s.cut(c, m.Close())
+}
+
+// hold counts a made frame until release. When clients that are slow hold too much already, the
+// object is closed and the client told to come again; one frame goes out always.
+func (s *Service) hold(obj *archive.Object) (release func(), err error) {
+	n := obj.Size
+	release = func() { s.sending.Add(-n) }
+	if all := s.sending.Add(n); all > s.made && all != n {
+		release()
+		obj.Close()
+		return nil, errs.Errorf(errs.Unavailable, "dicomweb.frames", "too many large frames are on their way to slow clients")
+	}
+	return release, nil
 }
 
 // plainSpan returns where in the stored object a frame begins that goes out as it lies there.

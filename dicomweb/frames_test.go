@@ -3,12 +3,18 @@ package dicomweb_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aurelius-imaging/aurelius/archive"
+	"github.com/aurelius-imaging/aurelius/archive/archivetest"
 	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/uid"
+	"github.com/aurelius-imaging/aurelius/dicomweb"
 )
 
 // someFrames makes frames that differ in content and, when asked, in length.
@@ -166,4 +172,49 @@ func TestBulkDataOfCompressedPixels(t *testing.T) {
 	if fmt.Sprint(len(got)) != "3" || !bytes.Equal(got[2], o.frames[2]) {
 		t.Errorf("%d parts", len(got))
 	}
+}
+
+// TestSlowReaders: frames made for clients that do not take them are bounded, and others are told
+// to come again.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	s := newServerOn(t, dicomweb.Config{FrameMemory: 1}, archivetest.NewWith(t, archive.Config{Codecs: codecs}))
+	mammogram := s.place("modalities/mg-sv1.dcm").instance + "/frames/1" // 14.7 MB of samples
+	native := []string{"Accept", "application/octet-stream; transfer-syntax=" + uid.ExplicitVRLittleEndian}
+	slow, err := s.open(mammogram, native...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slow.StatusCode != http.StatusOK {
+		t.Fatal(slow.Status)
+	}
+	a := s.do("GET", mammogram, nil, native...)
+	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
+		t.Errorf("beside a client that does not read: %s, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
+	}
+	if _, err := io.Copy(io.Discard, slow.Body); err != nil {
+		t.Error(err)
+	}
+	slow.Body.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		a = s.do("GET", mammogram, nil, native...)
+		if a.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the slow client is gone: %s", a.Status)
+		}
+	}
+}
+
+// open sends a request and leaves the answer's body unread.
+func (s *server) open(path string, header ...string) (*http.Response, error) {
+	r, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return http.DefaultClient.Do(r)
 }
