@@ -153,7 +153,7 @@ type companions struct {
 func (a *Archive) companions(ctx context.Context, t storage.TenantID, f *Frames, r Rendering) (c companions, err error) {
 	find := func(SOPInstanceUID string) (index.Entry, error) {
 		ref := index.Ref{StudyInstanceUID: f.Entry.StudyInstanceUID, SOPInstanceUID: SOPInstanceUID}
-		e, err := a.one(ctx, t, ref, index.WithHeader)
+		e, err := a.one(ctx, t, ref, 0)
 		if err == nil {
 			a.audit(ctx, Access{Tenant: t, Action: Retrieved, Ref: e.Ref})
 		}
@@ -174,6 +174,16 @@ func (a *Archive) companions(ctx context.Context, t storage.TenantID, f *Frames,
 		c.segmentations = append(c.segmentations, e)
 	}
 	return c, nil
+}
+
+// companion reads a companion's header, which may be long: when a picture is made, and not when it
+// is there.
+func (a *Archive) companion(ctx context.Context, t storage.TenantID, e index.Entry) (*dicom.Header, error) {
+	e, err := a.one(ctx, t, e.Ref, index.WithHeader)
+	if err != nil {
+		return nil, err
+	}
+	return a.whole(ctx, e)
 }
 
 // key names a picture by the objects it is made of, as they are now, and by what was asked for.
@@ -245,7 +255,7 @@ func (a *Archive) WriteCine(ctx context.Context, dst io.Writer, t storage.Tenant
 // takes. It returns what of them cannot be done.
 func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Frames, m *look, n int, r *Rendering, c companions) (notes []string, err error) {
 	if c.state != nil {
-		h, err := a.whole(ctx, *c.state)
+		h, err := a.companion(ctx, t, *c.state)
 		if err != nil {
 			return nil, err
 		}
@@ -278,7 +288,7 @@ func (a *Archive) applyCompanions(ctx context.Context, t storage.TenantID, f *Fr
 
 // layers returns the segments of a segmentation over a frame.
 func (a *Archive) layers(ctx context.Context, t storage.TenantID, e index.Entry, src seg.Source) ([]render.Layer, error) {
-	h, err := a.whole(ctx, e)
+	h, err := a.companion(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}
