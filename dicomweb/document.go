@@ -33,11 +33,11 @@ var reportTypes = []string{mediaHTML, mediaText, doc.PDF}
 
 // renderDocument answers for an instance that has no frames.
 func (s *Service) renderDocument(c *gin.Context, h *dicom.Header, accept []httpd.MediaType) {
-	report, err := sr.Read(h.Dataset)
-	if err == nil {
+	if sr.Is(h.Dataset) {
 		// Text that is long was left out of the header.
-		where := index.Ref{SOPInstanceUID: h.Dataset.UID(tag.SOPInstanceUID)}
-		if h, err = s.arch.Whole(c.Request.Context(), s.tenant, where); err == nil {
+		h, err := s.arch.Whole(c.Request.Context(), s.tenant, index.Ref{SOPInstanceUID: h.Dataset.UID(tag.SOPInstanceUID)})
+		var report *sr.Document
+		if err == nil {
 			report, err = sr.Read(h.Dataset)
 		}
 		if err != nil {
@@ -45,10 +45,6 @@ func (s *Service) renderDocument(c *gin.Context, h *dicom.Header, accept []httpd
 			return
 		}
 		s.renderReport(c, h, report, accept)
-		return
-	}
-	if !errs.Is(err, errs.Mismatch) {
-		s.fail(c, unrendered(err))
 		return
 	}
 	d, err := doc.Read(h.Dataset)

@@ -53,11 +53,16 @@ type Observer struct {
 	DateTime     string
 }
 
+// Is reports whether a data set has what makes a document: its outermost content item.
+func Is(d *dicom.Dataset) bool {
+	return d.Text(tag.ValueType) != "" || len(d.Items(tag.ContentSequence)) > 0
+}
+
 // Read reads a document. errs.Mismatch says that the data set is none, errs.Exhausted that its
 // tree is too deep.
 func Read(d *dicom.Dataset) (*Document, error) {
 	const op = "sr.Read"
-	if d.Text(tag.ValueType) == "" && len(d.Items(tag.ContentSequence)) == 0 {
+	if !Is(d) {
 		return nil, errs.Errorf(errs.Mismatch, op, "the instance is no structured report")
 	}
 	doc := &Document{
