@@ -11,6 +11,7 @@ import (
 // Sample is what the shared folder's manifest says of one file; its README explains the fields.
 type Sample struct {
 	Path           string `json:"path"` // below shared/data
+	Bytes          int64  `json:"bytes"`
 	SOPClass       string `json:"sop_class"`
 	TransferSyntax string `json:"transfer_syntax"`
 	Modality       string `json:"modality"`

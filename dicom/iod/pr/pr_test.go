@@ -1,37 +1,21 @@
 package pr_test
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/iod"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/iodtest"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/pr"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/dicom/uid"
 	"github.com/aurelius-imaging/aurelius/dicom/vr"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
-	"github.com/aurelius-imaging/aurelius/internal/testkit"
 )
-
-func dataset(t testing.TB, path string) *dicom.Dataset {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(testkit.Shared(t), "data", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := dicom.Read(bytes.NewReader(b), dicom.Source{}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f.Dataset
-}
 
 func read(t testing.TB, d *dicom.Dataset) *pr.State {
 	t.Helper()
@@ -45,7 +29,7 @@ func read(t testing.TB, d *dicom.Dataset) *pr.State {
 // The values are those that pydicom reads.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	s := read(t, dataset(t, "derived/pr/gsps.dcm"))
+	s := read(t, iodtest.Dataset(t, "derived/pr/gsps.dcm"))
 	sop := "1.2.276.0.7230010.3.1.4.665618.6496.1546453790.314808"
 	if s.Kind != pr.Grayscale || s.Label != "PRESENTATION" || s.Description != "hip" || !s.Applies(sop, 1) || s.Applies("1.2", 1) || s.Inverse || s.Modality != nil {
 		t.Errorf("%+v", s)
@@ -64,7 +48,7 @@ func TestCorpus(t *testing.T) {
 		t.Errorf("graphic %+v", ellipse)
 	}
 
-	s = read(t, dataset(t, "derived/pr/gsps-many.dcm"))
+	s = read(t, iodtest.Dataset(t, "derived/pr/gsps-many.dcm"))
 	a := s.Annotations[0]
 	if len(a.Texts) != 4 || len(a.Graphics) != 2 || len(a.Graphics[0].Points) != 1903 || len(a.Graphics[1].Points) != 829 {
 		t.Errorf("%d texts, %d graphics", len(a.Texts), len(a.Graphics))
@@ -255,7 +239,7 @@ func TestHostile(t *testing.T) {
 func TestManyLayers(t *testing.T) {
 	t.Parallel()
 	const n = 30_000
-	d := dataset(t, "derived/pr/gsps.dcm")
+	d := iodtest.Dataset(t, "derived/pr/gsps.dcm")
 	layers, annotations := make([]*dicom.Dataset, n), make([]*dicom.Dataset, n)
 	for i := range n {
 		layers[i], annotations[i] = &dicom.Dataset{}, &dicom.Dataset{}
@@ -275,18 +259,11 @@ func TestManyLayers(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	var seeds []*dicom.Dataset
 	for _, path := range []string{"derived/pr/gsps.dcm", "derived/head-ct/pr-gsps.dcm"} {
-		b, err := (&dicom.File{Dataset: dataset(f, path), TransferSyntax: dicom.ExplicitVRLittleEndian}).Bytes()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+		seeds = append(seeds, iodtest.Dataset(f, path))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := dicom.ParseDataset(b, dicom.ExplicitVRLittleEndian)
-		if err != nil {
-			return
-		}
+	iodtest.Fuzz(f, seeds, func(t *testing.T, _ []byte, d *dicom.Dataset) {
 		s, err := pr.Read(d)
 		if err != nil {
 			return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/iod"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/iodtest"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/seg"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -283,23 +284,11 @@ func TestHostile(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	seeds := []*dicom.Dataset{made(3, 1, nil)}
 	for _, path := range []string{"derived/seg/binary-small.dcm", "derived/seg/labelmap-a.dcm"} {
-		b, err := (&dicom.File{Dataset: dataset(f, path), TransferSyntax: dicom.ExplicitVRLittleEndian}).Bytes()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+		seeds = append(seeds, dataset(f, path))
 	}
-	b, err := (&dicom.File{Dataset: made(3, 1, nil), TransferSyntax: dicom.ExplicitVRLittleEndian}).Bytes()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := dicom.ParseDataset(b, dicom.ExplicitVRLittleEndian)
-		if err != nil {
-			return
-		}
+	iodtest.Fuzz(f, seeds, func(t *testing.T, _ []byte, d *dicom.Dataset) {
 		s, err := seg.Read(d)
 		if err != nil {
 			return

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/aurelius-imaging/aurelius/dicom"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/iodtest"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/sr"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/internal/errs"
@@ -236,23 +237,14 @@ func TestTable(t *testing.T) {
 
 // FuzzRead reads whatever parses as a data set.
 func FuzzRead(f *testing.F) {
-	dir, samples := documents(f)
+	_, samples := documents(f)
+	var seeds []*dicom.Dataset
 	for _, s := range samples {
-		b, err := os.ReadFile(filepath.Join(dir, s.Path))
-		if err != nil {
-			f.Fatal(err)
-		}
-		if file, err := dicom.Read(bytes.NewReader(b), dicom.Source{Lenient: true}, 0); err == nil && len(b) < 20_000 {
-			if b, err = (&dicom.File{Dataset: file.Dataset, TransferSyntax: dicom.ExplicitVRLittleEndian}).Bytes(); err == nil {
-				f.Add(b)
-			}
+		if s.Bytes < 20_000 {
+			seeds = append(seeds, iodtest.Dataset(f, s.Path))
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := dicom.ParseDataset(b, dicom.ExplicitVRLittleEndian)
-		if err != nil {
-			return
-		}
+	iodtest.Fuzz(f, seeds, func(t *testing.T, b []byte, d *dicom.Dataset) {
 		doc, err := sr.Read(d)
 		if err != nil {
 			return

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aurelius-imaging/aurelius/dicom"
 	"github.com/aurelius-imaging/aurelius/dicom/iod"
+	"github.com/aurelius-imaging/aurelius/dicom/iod/iodtest"
 	"github.com/aurelius-imaging/aurelius/dicom/iod/sr"
 	"github.com/aurelius-imaging/aurelius/dicom/tag"
 	"github.com/aurelius-imaging/aurelius/imaging/render/document"
@@ -28,15 +29,7 @@ var update = flag.Bool("update", false, "write golden files")
 
 func read(t testing.TB, path string) *sr.Document {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(testkit.Shared(t), "data", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := dicom.Read(bytes.NewReader(b), dicom.Source{}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parse(t, f.Dataset)
+	return parse(t, iodtest.Dataset(t, path))
 }
 
 func parse(t testing.TB, ds *dicom.Dataset) *sr.Document {
@@ -333,26 +326,11 @@ func TestPDFText(t *testing.T) {
 
 // FuzzPages makes pages of whatever is a report: of bounded length, and never a panic.
 func FuzzPages(f *testing.F) {
+	var seeds []*dicom.Dataset
 	for _, path := range []string{"sr/comprehensive", "sr/comprehensive3d", "head-ct/ko"} {
-		b, err := os.ReadFile(filepath.Join(testkit.Shared(f), "data/derived", path+".dcm"))
-		if err != nil {
-			f.Fatal(err)
-		}
-		file, err := dicom.Read(bytes.NewReader(b), dicom.Source{}, 0)
-		if err != nil {
-			f.Fatal(err)
-		}
-		file.Meta, file.TransferSyntax = nil, dicom.ExplicitVRLittleEndian
-		if b, err = file.Bytes(); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+		seeds = append(seeds, iodtest.Dataset(f, "derived/"+path+".dcm"))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		ds, err := dicom.ParseDataset(b, dicom.ExplicitVRLittleEndian)
-		if err != nil {
-			return
-		}
+	iodtest.Fuzz(f, seeds, func(t *testing.T, b []byte, ds *dicom.Dataset) {
 		d, err := sr.Read(ds)
 		if err != nil {
 			return
