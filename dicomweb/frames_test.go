@@ -181,7 +181,7 @@ func TestSlowReaders(t *testing.T) {
 	s := newServerOn(t, dicomweb.Config{FrameMemory: 1}, archivetest.NewWith(t, archive.Config{Codecs: codecs}))
 	mammogram := s.place("modalities/mg-sv1.dcm").instance + "/frames/1" // 14.7 MB of samples
 	native := []string{"Accept", "application/octet-stream; transfer-syntax=" + uid.ExplicitVRLittleEndian}
-	slow, err := s.open(mammogram, native...)
+	slow, err := s.send(http.MethodGet, mammogram, nil, native...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,16 +205,4 @@ func TestSlowReaders(t *testing.T) {
 			t.Fatalf("the slow client is gone: %s", a.Status)
 		}
 	}
-}
-
-// open sends a request and leaves the answer's body unread.
-func (s *server) open(path string, header ...string) (*http.Response, error) {
-	r, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	return http.DefaultClient.Do(r)
 }

@@ -78,24 +78,29 @@ func (s *server) do(method, path string, body io.Reader, header ...string) answe
 }
 
 func (s *server) try(method, path string, body io.Reader, header ...string) (answer, error) {
-	url := path
-	if !strings.HasPrefix(path, "http") {
-		url = s.URL + path
-	}
-	r, err := http.NewRequest(method, url, body)
-	if err != nil {
-		return answer{}, err
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	resp, err := (&http.Client{Transport: transport}).Do(r)
+	resp, err := s.send(method, path, body, header...)
 	if err != nil {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return answer{resp, b}, err
+}
+
+// send leaves the body of the answer to be read.
+func (s *server) send(method, path string, body io.Reader, header ...string) (*http.Response, error) {
+	url := path
+	if !strings.HasPrefix(path, "http") {
+		url = s.URL + path
+	}
+	r, err := http.NewRequest(method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return (&http.Client{Transport: transport}).Do(r)
 }
 
 var transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 4}

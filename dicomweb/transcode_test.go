@@ -98,16 +98,23 @@ func (a answer) pieces(t *testing.T) (types []string, bodies [][]byte) {
 	return []string{a.Header.Get("Content-Type")}, [][]byte{a.body}
 }
 
+// storeTwo stores an instance of three frames in a native syntax, and one of the same in RLE.
+func (s *server) storeTwo(t *testing.T, syntax dicom.TransferSyntax) (frames [][]byte, native, rle spec) {
+	t.Helper()
+	frames = someFrames(3, frameBytes, 0)
+	native = spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.1", syntax: syntax, frames: frames}
+	rle = spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.2", syntax: dicom.RLELossless, frames: encoded(t, rleUID, frames),
+		set: func(d *dicom.Dataset) { d.SetInts(tag.Rows, frameRows) }}
+	s.store(native.make(t), rle.make(t))
+	return frames, native, rle
+}
+
 // TestTranscodedFrames: want is the transfer syntax that comes, of frames stored natively and in
 // RLE; "" is 406.
 func TestTranscodedFrames(t *testing.T) {
 	t.Parallel()
 	s := newTranscoder(t)
-	frames := someFrames(3, frameBytes, 0)
-	native := spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.1", syntax: dicom.ImplicitVRLittleEndian, frames: frames}
-	rle := spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.2", syntax: dicom.RLELossless, frames: encoded(t, rleUID, frames),
-		set: func(d *dicom.Dataset) { d.SetInts(tag.Rows, frameRows) }}
-	s.store(native.make(t), rle.make(t))
+	frames, native, rle := s.storeTwo(t, dicom.ImplicitVRLittleEndian)
 	for accept, want := range map[string][2]string{
 		"*/*": {explicitLE, rleUID},
 		`multipart/related; type="application/octet-stream"; transfer-syntax=*`: {explicitLE, rleUID},
@@ -181,11 +188,7 @@ func TestTranscodedFrames(t *testing.T) {
 func TestTranscodedObjects(t *testing.T) {
 	t.Parallel()
 	s := newTranscoder(t)
-	frames := someFrames(3, frameBytes, 0)
-	native := spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.1", syntax: dicom.ExplicitVRLittleEndian, frames: frames}
-	rle := spec{study: "2.25.1", series: "2.25.1.1", instance: "2.25.1.1.2", syntax: dicom.RLELossless, frames: encoded(t, rleUID, frames),
-		set: func(d *dicom.Dataset) { d.SetInts(tag.Rows, frameRows) }}
-	s.store(native.make(t), rle.make(t))
+	frames, native, rle := s.storeTwo(t, dicom.ExplicitVRLittleEndian)
 	for accept, want := range map[string][2]string{
 		`application/dicom`:                                                                                {explicitLE, rleUID},
 		`application/dicom; transfer-syntax=*`:                                                             {explicitLE, rleUID},

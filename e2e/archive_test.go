@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
+	"iter"
 	"net/url"
 	"strings"
 	"testing"
@@ -63,6 +64,24 @@ const (
 func (c *cluster) bucket(t testing.TB) (client *minio.Client, prefix string) {
 	t.Helper()
 	return objectStore(t, c.flags[3]), c.flags[9]
+}
+
+// lying yields what lies in the archive's bucket of instances, by key and to be read.
+func (c *cluster) lying(t testing.TB) iter.Seq2[string, *minio.Object] {
+	t.Helper()
+	client, prefix := c.bucket(t)
+	ctx := context.Background()
+	return func(yield func(string, *minio.Object) bool) {
+		for info := range client.ListObjects(ctx, studies, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+			r, err := client.GetObject(ctx, studies, info.Key, minio.GetObjectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(info.Key, r) {
+				return
+			}
+		}
+	}
 }
 
 func objectStore(t testing.TB, at string) *minio.Client {

@@ -131,7 +131,6 @@ type killer struct {
 	at    int64
 	after time.Duration
 	n     atomic.Int64
-	once  sync.Once
 	dead  atomic.Bool
 }
 

@@ -70,13 +70,8 @@ func (s *server) tryGet(t testing.TB, path, accept string) (body []byte, whole b
 // damage flips a bit among the object's pixels, where it lies in the bucket.
 func (c *cluster) damage(t testing.TB, o object) {
 	t.Helper()
-	client, prefix := c.bucket(t)
-	ctx := context.Background()
-	for info := range client.ListObjects(ctx, studies, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
-		r, err := client.GetObject(ctx, studies, info.Key, minio.GetObjectOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+	client, _ := c.bucket(t)
+	for key, r := range c.lying(t) {
 		b, err := io.ReadAll(r)
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +85,7 @@ func (c *cluster) damage(t testing.TB, o object) {
 			t.Fatal(err)
 		}
 		b[at+100] ^= 1
-		if _, err := client.PutObject(ctx, studies, info.Key, bytes.NewReader(b), int64(len(b)),
+		if _, err := client.PutObject(context.Background(), studies, key, bytes.NewReader(b), int64(len(b)),
 			minio.PutObjectOptions{UserMetadata: there.UserMetadata}); err != nil {
 			t.Fatal(err)
 		}

@@ -122,10 +122,10 @@ func (d *dataset) us(tag uint32, v uint16) {
 
 // made describes a generated instance.
 type made struct {
-	class                                string
-	patient, study, series, number       int
-	PatientName                          string
-	rows, columns, bits, frames, padding int
+	class                          string
+	patient, study, series, number int
+	PatientName                    string
+	rows, columns, bits, frames    int
 }
 
 // uidOf numbers UIDs below the test's own root, so that runs do not meet.

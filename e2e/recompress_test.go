@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/minio/minio-go/v7"
 
 	"github.com/aurelius-imaging/aurelius/archive"
 	"github.com/aurelius-imaging/aurelius/dicom"
@@ -275,15 +272,8 @@ func (c *cluster) records(t testing.TB) (all [][]byte) {
 		})
 		return all
 	}
-	client, prefix := c.bucket(t)
-	ctx := context.Background()
-	for info := range client.ListObjects(ctx, studies, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
-		r, err := client.GetObject(ctx, studies, info.Key, minio.GetObjectOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err == nil { // it may have been erased meanwhile
+	for _, r := range c.lying(t) {
+		if b, err := io.ReadAll(r); err == nil { // it may have been erased meanwhile
 			all = append(all, b)
 		}
 	}

@@ -20,11 +20,8 @@ import (
 	"github.com/aurelius-imaging/aurelius/dimse/scu"
 )
 
-// compressed makes an instance in JPEG-LS and returns its samples; damage cuts it.
-func compressed(t *testing.T, n int, damage bool) (instance, []byte) {
+func jpegLS(t *testing.T, frame codec.Frame) []byte {
 	t.Helper()
-	frame := codectest.Draw(codectest.Grey(32, 32, 8, 8, 0), "natural")
-	frame.Data[0] = byte(n)
 	encoder, err := all.Codecs().Encoder(dicom.JPEGLSLossless.UID)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +30,15 @@ func compressed(t *testing.T, n int, damage bool) (instance, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// compressed makes an instance in JPEG-LS and returns its samples; damage cuts it.
+func compressed(t *testing.T, n int, damage bool) (instance, []byte) {
+	t.Helper()
+	frame := codectest.Draw(codectest.Grey(32, 32, 8, 8, 0), "natural")
+	frame.Data[0] = byte(n)
+	b := jpegLS(t, frame)
 	if damage {
 		b = b[:len(b)/2]
 	}
@@ -182,14 +188,7 @@ func TestBrokenOff(t *testing.T) {
 func damagedBehind(t *testing.T, n int) instance {
 	t.Helper()
 	frame := codectest.Draw(codectest.Grey(2048, 2048, 8, 8, 0), "flat")
-	encoder, err := all.Codecs().Encoder(dicom.JPEGLSLossless.UID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := encoder.Encode(nil, frame, codec.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := jpegLS(t, frame)
 	b = append(b, make([]byte, len(b)%2)...)
 	return image(t, n, frame.Description, b, b, b, b[:len(b)/4*2])
 }

@@ -28,28 +28,23 @@ func TestCodec(t *testing.T) {
 		Refuse: []codec.Description{float, codectest.Color(4, 4, 8, 8, "YBR_RCT")}})
 }
 
-// plain makes a deflated frame by the standard library.
+// plain makes a deflated frame by the standard library, wrapped the same as zlib's users do.
 func plain(t testing.TB, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z, err := flate.NewWriter(&out, 6)
-	if err == nil {
-		_, err = z.Write(b)
-	}
-	if err == nil {
-		err = z.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return finish(t, &out, z, err, b)
 }
 
-// wrapped makes the same as zlib's users do.
 func wrapped(t testing.TB, b []byte, level int) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z, err := zlib.NewWriterLevel(&out, level)
+	return finish(t, &out, z, err, b)
+}
+
+func finish(t testing.TB, out *bytes.Buffer, z io.WriteCloser, err error, b []byte) []byte {
+	t.Helper()
 	if err == nil {
 		_, err = z.Write(b)
 	}

@@ -16,8 +16,8 @@ type decoder struct {
 	reader
 	stream
 
-	width, shift int // bytes of a sample in the frame; log2 of it
-	frame        codec.Frame
+	width int // bytes of a sample in the frame
+	frame codec.Frame
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}

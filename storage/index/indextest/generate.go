@@ -35,7 +35,6 @@ type Generator struct {
 
 type studySeed struct {
 	uid, date, time, id, accession, description, name, patient, issuer, birth, sex, referring string
-	charset                                                                                   string
 }
 
 type seriesSeed struct {
